@@ -87,8 +87,8 @@ def test_an_encoder_finds_as_dense_retrieval_does() -> None:
     held = {
         name: tuple(Passage(f"{name}#{n}", text, name) for n, text in enumerate(each)) for name, each in texts.items()
     }
-    index.change([index.prepare([Document(name, name, (name,), held[name])] for name in "ca"]))
-    index.change([index.prepare([Document("b", "b", ("b",), held["b"])]]), ["c"])
+    index.change([index.prepare([Document(name, name, (name,), held[name]) for name in "ca"])])
+    index.change([index.prepare([Document("b", "b", ("b",), held["b"])])], ["c"])
     expected = Dense([*held["a"], *held["b"]], encoder=Letters()).search(["ab", "c"], 3)
     for hits, theirs in zip(index.snapshot.search(["ab", "c"], 3), expected, strict=True):
         assert [hit.passage for hit in hits] == [hit.passage for hit in theirs]

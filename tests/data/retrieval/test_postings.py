@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from whet.data.retrieval.documents import Passage
-from whet.data.retrieval.postings import LivePart, bm25_scores, merged, postings_of, statistics_of
+from whet.data.retrieval.postings import LivePart, Scorer, merged, postings_of
 from whet.data.retrieval.retrievers import BM25, words_of
 
 RANDOM = Random(0)
@@ -34,9 +34,11 @@ def live(texts: list[str], gone: set[int] | None = None) -> LivePart:
 
 
 def scores(parts: list[LivePart], query: str) -> np.ndarray:
-    statistics = statistics_of(parts)
-    damping = [statistics.damping(part.postings.length_P) for part in parts]
-    return bm25_scores(query, parts, damping, statistics)
+    """The second time from what was remembered of common words."""
+    scorer = Scorer(parts)
+    first = scorer.scores(query)
+    assert np.array_equal(scorer.scores(query), first)
+    return first
 
 
 @pytest.mark.parametrize("cuts", [(), (150,), (1, 2, 299)])

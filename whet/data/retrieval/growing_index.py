@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from whet.data.retrieval.documents import Passage
-from whet.data.retrieval.postings import LivePart, Postings, Statistics, bm25_scores, merged, postings_of, statistics_of
+from whet.data.retrieval.postings import LivePart, Postings, Scorer, Statistics, merged, postings_of
 from whet.data.retrieval.retrievers import Hit, SentenceEncoder, unit_vectors
 
 MOST_PARTS = 8
@@ -74,11 +74,15 @@ class Snapshot:
 
     def __init__(self, parts: Sequence[Part], live: Sequence[np.ndarray], encoder: SentenceEncoder | None) -> None:
         self.parts = tuple(parts)
-        self.live = tuple(LivePart(part.postings, live_P) for part, live_P in zip(parts, live, strict=True))
+        self.live = tuple(
+            LivePart(part.postings, live_P, bool(live_P.all())) for part, live_P in zip(parts, live, strict=True)
+        )
         self.encoder = encoder
-        self.statistics: Statistics = statistics_of(self.live)
-        self._damping = [self.statistics.damping(part.postings.length_P) for part in self.live]
-        self._begins = np.cumsum([0, *(len(part) for part in self.parts)]).tolist()
+        self._scorer = Scorer(self.live)
+
+    @property
+    def statistics(self) -> Statistics:
+        return self._scorer.statistics
 
     def search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
         """As every retriever: for each query at most `count` passages, best first."""
@@ -89,7 +93,7 @@ class Snapshot:
         if not self.parts:
             return []
         if self.encoder is None:
-            scores_P, floor = bm25_scores(query, self.live, self._damping, self.statistics), 0.0
+            scores_P, floor = self._scorer.scores(query), 0.0
         else:
             scores_P, floor = self._nearness(self.encoder, query), -np.inf
         if wanted is not None:
@@ -119,8 +123,8 @@ class Snapshot:
     def _unlike(self, scores_P: np.ndarray, places: list[int], count: int) -> list[FoundPassage]:
         ordered = []
         for place in places:
-            part = bisect_right(self._begins, place) - 1
-            document, number = self.parts[part].document(place - self._begins[part])
+            part = bisect_right(self._scorer.ends, place) - 1
+            document, number = self.parts[part].document(place - self._scorer.ends[part])
             ordered.append((-float(scores_P[place]), document.order, number, document))
         ordered.sort(key=lambda each: each[:3])
 

@@ -18,6 +18,9 @@ import numpy as np
 
 from whet.data.retrieval.retrievers import K1, B, words_of
 
+COMMON, MOST_COMMON = 0.05, 64
+"""A word in more than this share of the passages has its weights remembered, of so many words: 4 bytes a passage."""
+
 
 @dataclass(frozen=True, slots=True)
 class Postings:
@@ -47,6 +50,12 @@ class LivePart:
 
     postings: Postings
     live_P: np.ndarray
+    whole: bool = False
+    """Do all of them count? Only said where it is known."""
+
+    def holding(self, passage_E: np.ndarray) -> int:
+        """How many of these count."""
+        return len(passage_E) if self.whole else int(np.count_nonzero(self.live_P[passage_E]))
 
 
 def postings_of(texts: Iterable[str]) -> Postings:
@@ -100,51 +109,58 @@ def statistics_of(parts: Sequence[LivePart]) -> Statistics:
     return Statistics(passages, sum(int(part.postings.length_P[part.live_P].sum(dtype=np.int64)) for part in parts))
 
 
-def bm25_scores(
-    query: str, parts: Sequence[LivePart], damping: Sequence[np.ndarray], statistics: Statistics
-) -> np.ndarray:
-    """The score of each passage of all parts, one after the other, in float32 as bm25s adds them; 0 for one that does
-    not count any more. `damping` of each part is `statistics.damping` of its lengths."""
-    ends = np.cumsum([0, *(len(part.live_P) for part in parts)])
-    scores_P = np.zeros(ends[-1], np.float32)
-    by_part = [scores_P[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
-    weights: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
-    for word in words_of(query):
-        if word not in weights:
-            weights[word] = _weights(word, parts, damping, statistics, by_part)
-        for into_P, passage_E, weight_E in weights[word]:
-            into_P[passage_E] += weight_E
-
-    for into_P, part in zip(by_part, parts, strict=True):
-        into_P[~part.live_P] = 0
-    return scores_P
+Weights = list[tuple[int, np.ndarray, np.ndarray]]
+"""(number of a part, passages that hold a word, what it adds to each)."""
 
 
-def _weights(
-    word: str,
-    parts: Sequence[LivePart],
-    damping: Sequence[np.ndarray],
-    statistics: Statistics,
-    by_part: Sequence[np.ndarray],
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(scores of a part, passages that hold the word, what it adds to each)."""
-    found = []
-    holding = 0
-    for part, damping_P, into_P in zip(parts, damping, by_part, strict=True):
-        pairs = part.postings.pairs(word)
-        if pairs is None:
-            continue
-        passage_E, count_E = pairs
-        holding += int(np.count_nonzero(part.live_P[passage_E]))
-        found.append((into_P, passage_E, count_E.astype(np.float32), damping_P))
+class Scorer:
+    """The parts of one moment, and what all of them say together. Threads may share it."""
 
-    if holding == 0:
-        return []
-    rarity = np.float32(math.log(1 + (statistics.passages - holding + 0.5) / (holding + 0.5)))
-    return [
-        (into_P, passage_E, (rarity * (count_E / (damping_P[passage_E] + count_E))).astype(np.float32))
-        for into_P, passage_E, count_E, damping_P in found
-    ]
+    def __init__(self, parts: Sequence[LivePart]) -> None:
+        self.parts = tuple(parts)
+        self.statistics = statistics_of(parts)
+        self.damping = [self.statistics.damping(part.postings.length_P) for part in parts]
+        self.ends = np.cumsum([0, *(len(part.live_P) for part in parts)]).tolist()
+        self._common: dict[str, Weights] = {}
+        """Of words that stand in many passages, and so in many questions."""
+
+    def scores(self, query: str) -> np.ndarray:
+        """The BM25 score of each passage of all parts, one after the other, in float32 as bm25s adds them; 0 for one
+        that does not count any more."""
+        scores_P = np.zeros(self.ends[-1], np.float32)
+        by_part = [scores_P[begin:end] for begin, end in zip(self.ends, self.ends[1:], strict=False)]
+        weights: dict[str, Weights] = {}
+        for word in words_of(query):
+            if word not in weights:
+                weights[word] = self._weights(word)
+            for part, passage_E, weight_E in weights[word]:
+                by_part[part][passage_E] += weight_E
+
+        for into_P, part in zip(by_part, self.parts, strict=True):
+            if not part.whole:
+                into_P[~part.live_P] = 0
+        return scores_P
+
+    def _weights(self, word: str) -> Weights:
+        known = self._common.get(word)
+        if known is not None:
+            return known
+
+        pairs = [part.postings.pairs(word) for part in self.parts]
+        holding = sum(part.holding(pair[0]) for part, pair in zip(self.parts, pairs, strict=True) if pair)
+        if holding == 0:
+            return []
+        rarity = np.float32(math.log(1 + (self.statistics.passages - holding + 0.5) / (holding + 0.5)))
+        found: Weights = []
+        for number, pair in enumerate(pairs):
+            if pair:
+                passage_E, count_E = pair[0], pair[1].astype(np.float32)
+                share_E = count_E / (self.damping[number][passage_E] + count_E)
+                found.append((number, passage_E, (rarity * share_E).astype(np.float32)))
+
+        if holding > COMMON * self.statistics.passages and len(self._common) < MOST_COMMON:
+            self._common[word] = found
+        return found
 
 
 def _sorted(

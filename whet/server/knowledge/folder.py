@@ -57,9 +57,12 @@ class Folder:
     def look(self) -> Changes:
         """What has changed since the last look. Raises OSError where the folder cannot be read."""
         changes, seen = Changes(), {}
-        for label, path, found in sorted(self._files(), key=lambda each: each[0]):
+        for label, path, found in self._files():
             before = self.seen.get(label)
-            seen[label] = now = self._see(label, path, found, before)
+            if before is not None and before.signature == _signature(found):
+                seen[label] = before
+                continue
+            seen[label] = now = self._see(label, Path(path), found, before)
             if before is not None and now.document is before.document and now.unreadable == before.unreadable:
                 continue
             if now.unreadable:
@@ -75,8 +78,6 @@ class Folder:
         return changes
 
     def _see(self, label: str, path: Path, found: os.stat_result, before: Seen | None) -> Seen:
-        if before is not None and before.signature == _signature(found):
-            return before
         try:
             data, signature = _read(self.root, path)
         except (OSError, ValueError) as error:
@@ -92,9 +93,10 @@ class Folder:
             return replace(seen, unreadable=passages)
         return replace(seen, document=Document(document_id(label), label, Path(label).parts, passages))
 
-    def _files(self) -> Iterator[tuple[str, Path, os.stat_result]]:
+    def _files(self) -> Iterator[tuple[str, str, os.stat_result]]:
         """(place in the folder, path, what the disk says) of every file that is not hidden."""
         waiting = [str(self.root)]
+        begin = len(os.path.join(self.root, ""))
         while waiting:
             for entry in self._entries(waiting.pop()):
                 if entry.is_dir(follow_symlinks=False):
@@ -105,8 +107,7 @@ class Folder:
                 except OSError:  # it is gone already, or a link that leads nowhere
                     continue
                 if stat.S_ISREG(found.st_mode):
-                    path = Path(entry.path)
-                    yield path.relative_to(self.root).as_posix(), path, found
+                    yield entry.path[begin:].replace(os.sep, "/"), entry.path, found
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
