@@ -196,7 +196,7 @@ def test_changes_show_in_the_next_answer_while_32_clients_ask(served: Served, fo
         return {version_of(one["text"]) for one in answer["passages"]}
 
     with Askers(ask) as askers:
-        for version in range(1, 4):
+        for version in (1, 2):
             beside = folder / ".new"
             beside.write_text(text_of(version))
             beside.replace(path)

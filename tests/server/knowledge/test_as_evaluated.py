@@ -1,5 +1,5 @@
-"""A model that was tuned with passages is served as it was evaluated: the same passages, the same prompts token by token,
-the same answers, and the same grounding."""
+"""A model that was tuned with passages is served as it was evaluated: the same passages, the same prompts token by
+token, the same answers, and the same grounding."""
 
 from __future__ import annotations
 

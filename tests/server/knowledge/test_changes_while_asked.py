@@ -35,13 +35,13 @@ class Askers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self.asked < 3 * CLIENTS and any(thread.is_alive() for thread in self._threads):
+        while self.asked < 2 * CLIENTS and any(thread.is_alive() for thread in self._threads):
             time.sleep(0.01)
         self._stop.set()
         for thread in self._threads:
             thread.join()
         assert not self.wrong, self.wrong[:3]
-        assert self.asked >= 3 * CLIENTS
+        assert self.asked >= 2 * CLIENTS
 
     def _run(self) -> None:
         while not self._stop.is_set():

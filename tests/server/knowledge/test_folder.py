@@ -7,16 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from openai import BadRequestError, NotFoundError
+from openai import BadRequestError, NotFoundError, OpenAI
 
+from tests.data.retrieval.test_retrievers import Letters
 from tests.server.knowledge.conftest import Served
 from whet.data.retrieval.documents import read_documents
-from whet.data.retrieval.retrievers import BM25
+from whet.data.retrieval.retrievers import BM25, Dense
 from whet.errors import InputError
+from whet.server.database.opening import Database
 from whet.server.knowledge import shelves
 from whet.server.knowledge.cuts import Cut
 from whet.server.knowledge.folder import Folder
 from whet.server.knowledge.library import Library
+from whet.server.settings import Settings
 
 LAMP = "The blue lamp stands in the kitchen."
 
@@ -138,19 +141,22 @@ def test_a_file_that_becomes_unreadable_answers_no_more(serve: Callable[..., Ser
 def test_the_folder_is_read_by_every_project_and_changed_by_none(serve: Callable[..., Served], folder: Path) -> None:
     served = serve(documents=folder)
     for project in ("default", "other"):
-        client = served.client(project)
+        client, file = served.client(project), served.upload("x", project=project)
         files = list(client.vector_stores.files.list("documents", limit=2, order="asc"))
         assert len(files) == 3 and all(one.id.startswith("doc-") for one in files)
         assert client.vector_stores.files.retrieve(files[0].id, vector_store_id="documents").id == files[0].id
-        file = served.upload("x", project=project)
-        for ask in (
-            lambda: client.vector_stores.files.create("documents", file_id=file),
-            lambda: client.vector_stores.files.delete(files[0].id, vector_store_id="documents"),
-            lambda: client.vector_stores.update("documents", name="x"),
-            lambda: client.vector_stores.delete("documents"),
-        ):
-            with pytest.raises(BadRequestError, match="folder of the service"):
-                ask()
+        refuse_changes(client, file, files[0].id)
+
+
+def refuse_changes(client: OpenAI, file: str, held: str) -> None:
+    for ask in (
+        lambda: client.vector_stores.files.create("documents", file_id=file),
+        lambda: client.vector_stores.files.delete(held, vector_store_id="documents"),
+        lambda: client.vector_stores.update("documents", name="x"),
+        lambda: client.vector_stores.delete("documents"),
+    ):
+        with pytest.raises(BadRequestError, match="folder of the service"):
+            ask()
 
 
 def test_without_a_folder_there_is_no_such_store(served: Served, tmp_path: Path, serve: Callable[..., Served]) -> None:
@@ -170,3 +176,17 @@ def test_a_folder_that_is_gone_is_said_and_comes_back(serve: Callable[..., Serve
         texts(library, "lamp")
     folder.with_name("away").rename(folder)
     assert texts(library, "lamp") == [LAMP]
+
+
+def test_an_encoder_finds_passages_by_their_vectors(folder: Path, database: Database, tmp_path: Path) -> None:
+    library = Library(Settings(home=tmp_path, documents=folder), database, Letters())
+    found = library.search("anybody", "documents", "lamp lamp", 5)
+    assert len(found) == 4 and found[0].passage.text == LAMP  # all are hits, the nearest first
+    expected = Dense(read_documents(folder), encoder=Letters()).search(["lamp lamp"], 5)[0]
+    assert [each.passage.id for each in found] == [hit.passage.id for hit in expected]
+    library.close()
+
+
+def test_an_encoder_that_is_not_there_is_said_at_the_start(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="sentence-transformers|cannot be opened"):
+        Library(Settings(home=tmp_path, documents_encoder="no/such"), database)
