@@ -11,8 +11,8 @@ from typing import Any
 
 from whet.generation.serving.request import AnswerRequest, WrittenToken
 from whet.server.inference.hosting.host import Host
-from whet.server.inference.words.text import StopWatch, TextStream
 from whet.server.inference.hosting.ticket import Ticket
+from whet.server.inference.words.text import StopWatch, TextStream
 from whet.server.inference.words.tools import CallWatch, MadeCall, ToolUse, read_calls
 from whet.server.inference.words.wording import Wording
 

@@ -17,8 +17,8 @@ from whet.generation.serving.token_choice import TokenChoice
 from whet.server.errors import ApiError, of_whet
 from whet.server.inference.answers import Piece, Writing, written_by
 from whet.server.inference.bodies import NOT_HERE, ResponseFormat, SamplingBody, refuse_unknown
-from whet.server.inference.words.guides import Form, form_of, schema_of
 from whet.server.inference.hosting.hosts import OpenedModel
+from whet.server.inference.words.guides import Form, form_of, schema_of
 from whet.server.inference.words.messages import read_messages
 from whet.server.inference.words.tools import ToolUse, read_tools
 

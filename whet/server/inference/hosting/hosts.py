@@ -95,7 +95,8 @@ class Hosts:
         host = self.host(self._bases[served.base])
         base = await host.base()
         wording = await asyncio.to_thread(self.wordings.of_base, served.base)
-        return OpenedModel(served, host, None, wording, None, host.capacity, vocabulary(base), f"fp_{base.fingerprint[:12]}")
+        fingerprint = f"fp_{base.fingerprint[:12]}"
+        return OpenedModel(served, host, None, wording, None, host.capacity, vocabulary(base), fingerprint)
 
     async def _open_trained(self, served: ServedModel) -> OpenedModel:
         assert served.folder is not None
@@ -117,7 +118,7 @@ class Hosts:
         base = await host.base()
         if adapter is not None:
             refuse_other_weights(base, facts, served.folder)
-        await self._proved(served, key, facts, Replay(host, adapter, wording, vocabulary(base)))
+        await self._proved(served, key, facts, Replay(host, adapter, wording, vocabulary(base), facts["dtype"]))
         fingerprint = f"fp_{base.fingerprint[:12]}_{digest[:8]}"
         return OpenedModel(served, host, adapter, wording, facts, host.capacity, vocabulary(base), fingerprint)
 
