@@ -90,7 +90,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, tuned_run: Run) -> Iterator
         yield found
 
 
-class running:  # noqa: N801  (a context manager)
+class running:
     """The service in a thread of its own, on a free port."""
 
     def __init__(self, app: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx2
@@ -111,7 +112,7 @@ def test_the_same_seed_gives_the_same_answer(client: OpenAI) -> None:
 
 
 def test_a_stop_string_across_tokens_ends_the_answer(client: OpenAI) -> None:
-    ask = {"model": "nano", "messages": QUESTION, "temperature": 0, "max_tokens": 30}
+    ask = {"model": TUNED, "messages": DESK, "temperature": 0, "max_tokens": 30}
     free = client.chat.completions.create(**ask, logprobs=True).choices[0]
     tokens = [one.token for one in free.logprobs.content]
     before = "".join(tokens[:4])
@@ -126,7 +127,7 @@ def test_a_stop_string_across_tokens_ends_the_answer(client: OpenAI) -> None:
 
 
 def test_a_limit_is_kept_and_told(client: OpenAI) -> None:
-    answer = client.chat.completions.create(model="nano", messages=QUESTION, temperature=0, max_completion_tokens=3)
+    answer = client.chat.completions.create(model=TUNED, messages=DESK, temperature=0, max_completion_tokens=3)
     assert (answer.usage.completion_tokens, answer.choices[0].finish_reason) == (3, "length")
 
 
@@ -186,7 +187,8 @@ def test_texts_in_parts_and_the_role_developer_are_read(client: OpenAI) -> None:
 )
 def test_what_is_wrong_is_told_by_name(served: Served, body: dict[str, Any], code: str, param: str) -> None:
     content = {"model": "nano", "messages": QUESTION, "max_tokens": 1, **body}
-    answer = httpx2.post(f"{served.url}/chat/completions", headers=served.headers, json=content)
+    headers = served.headers | {"Content-Type": "application/json"}
+    answer = httpx2.post(f"{served.url}/chat/completions", headers=headers, content=json.dumps(content))
     error = answer.json()["error"]
     assert answer.status_code == (404 if code == "model_not_found" else 400), error
     assert (error["code"], error["param"]) == (code, param), error
@@ -210,8 +212,6 @@ def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(client: OpenAI) 
 
 
 def test_json_that_follows_a_schema(client: OpenAI) -> None:
-    import json
-
     schema = {
         "type": "object",
         "properties": {"mood": {"enum": ["good", "bad"]}, "wet": {"type": "boolean"}},
