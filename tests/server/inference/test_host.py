@@ -114,7 +114,7 @@ def test_a_batch_that_fails_ends_its_answers_and_the_host_goes_on() -> None:
     with_host(work)
 
 
-@pytest.mark.parametrize(("bad", "status"), [({"prompt": 99}, 400), ({"adapter": "broken"}, 400)])
+@pytest.mark.parametrize(("bad", "status"), [({"prompt": 99}, 400), ({"adapter": "broken"}, 503)])
 def test_a_request_that_cannot_enter_harms_no_other(bad: dict[str, Any], status: int) -> None:
     async def work(host: Host) -> None:
         host.adapters["broken"] = Path("broken")

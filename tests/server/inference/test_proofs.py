@@ -10,8 +10,13 @@ from typing import Any
 
 import openai
 import pytest
+import torch
 
 from tests.server.inference.conftest import Served
+from whet.data.render.renderer import Renderer
+from whet.generation.engine import Sampling, generate
+from whet.model.base import load_base
+from whet.model.saved_model import GOLDEN, sums_of_weights
 from whet.store.checksums import seal
 from whet.store.run import Run
 
@@ -73,3 +78,33 @@ def test_a_copy_that_is_sound_is_served(served: Served, tmp_path: Path) -> None:
         model="ft:nano:default:good:sound", messages=[{"role": "user", "content": "a"}], max_tokens=2
     )
     assert answer.choices
+
+
+def test_a_model_of_whole_weights_has_a_host_of_its_own(served: Served, tmp_path: Path) -> None:
+    base = load_base("nano", torch.float32)
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(1)
+        for parameter in base.model.parameters():
+            parameter += 0.15 * parameter.std() * torch.randn_like(parameter)
+    base.model.save_pretrained(tmp_path)
+    base.tokenizer.save_pretrained(tmp_path)
+    renderer = Renderer(base.tokenizer)
+    facts = {
+        "base": "nano", "base_fingerprint": "", "adapter": "full", "dtype": "float32", "seed": 0, "method": "sft",
+        "from_scratch": False, "clock": "2026-01-01T00:00:00", "golden_prompt": GOLDEN,
+        "golden_ids": renderer.prompt_ids(GOLDEN), "weights_sha256": sums_of_weights(tmp_path),
+    }  # fmt: skip
+    (tmp_path / "whet.json").write_text(json.dumps(facts), "utf-8")
+    seal(tmp_path)
+
+    served.own("ft:nano:default:whole:abc", tmp_path)
+    question = [{"role": "user", "content": "Where is order 48213?"}]
+    ask: dict[str, Any] = {"messages": question, "temperature": 0, "max_tokens": 12}
+    client = served.client()
+    whole = client.chat.completions.create(model="ft:nano:default:whole:abc", **ask)
+    (own,) = generate(
+        base.model, base.tokenizer, [renderer.prompt_ids(question)], renderer.stop_ids, Sampling(max_new_tokens=12)
+    )
+    assert whole.choices[0].message.content == own.text
+    plain = client.chat.completions.create(model="nano", **ask)
+    assert plain.choices[0].message.content != own.text
