@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,8 +63,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(service.answering.warm())
         yield
         service.stopping = True
+        warming.cancel()
         await run_in_threadpool(service.answering.close)
         await run_in_threadpool(service.library.close)
         database.close()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from whet.server.access.caller import Caller
 from whet.server.database.opening import Database
+from whet.server.errors import ApiError
 from whet.server.inference.catalogue import Catalogue, ServedModel
 from whet.server.inference.hosting.hosts import Hosts, OpenedModel
 from whet.server.inference.hosting.scorers import Scorers, ScoringModel
 from whet.server.settings import Settings
+
+log = logging.getLogger("whet.server")
 
 
 class Answering:
@@ -31,6 +35,14 @@ class Answering:
     async def scorer(self, name: str, caller: Caller) -> ScoringModel:
         """The same of a model with a head."""
         return await self.scorers.open(await self.find(name, caller))
+
+    async def warm(self) -> None:
+        """Loads the bases that the service was started with, one after the other, before anybody asks."""
+        for base in self.catalogue.bases.values():
+            try:
+                await self.hosts.open(base)
+            except ApiError as error:  # whoever asks for it is told; the others answer
+                log.error("%s", error.message)
 
     def close(self) -> None:
         """Lets answers end; blocks."""

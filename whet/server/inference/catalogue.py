@@ -181,7 +181,7 @@ class Catalogue:
 
 
 def listed_name(base: str) -> str:
-    """What clients call a base: the name on the Hub, or of its folder or file. Where that lies is not theirs to know."""
+    """What clients call a base: its name on the Hub, or of its folder or file. Where that lies is not told."""
     path = Path(base).expanduser()
     if base == NANO or not path.exists():
         return base

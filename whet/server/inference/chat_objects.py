@@ -17,6 +17,8 @@ from whet.server.inference.streaming import Event
 from whet.server.inference.words.token_bytes import TokenBytes
 from whet.server.inference.words.tools import MadeCall
 
+LEAST_LOGPROB = -9999.0
+
 
 @dataclass(frozen=True, slots=True)
 class ChatShape:
@@ -126,5 +128,10 @@ def token_logprob(token: WrittenToken, table: TokenBytes) -> dict[str, Any]:
     return _entry(token.token, token.logprob, table) | {"top_logprobs": top}
 
 
+def told(logprob: float) -> float:
+    """JSON has no infinity: OpenAI writes -9999 for what is impossible."""
+    return max(logprob, LEAST_LOGPROB)
+
+
 def _entry(token: int, logprob: float, table: TokenBytes) -> dict[str, Any]:
-    return {"token": table.shown(token), "logprob": logprob, "bytes": list(table.of(token))}
+    return {"token": table.shown(token), "logprob": told(logprob), "bytes": list(table.of(token))}

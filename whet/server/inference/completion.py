@@ -16,6 +16,7 @@ from whet.server.database.identifiers import new_id
 from whet.server.errors import ApiError, unsupported
 from whet.server.inference.answers import Piece, WholeAnswer, Writing, usage_of, whole_answers, written_by
 from whet.server.inference.bodies import NOT_HERE, SamplingBody, refuse_unknown
+from whet.server.inference.chat_objects import told
 from whet.server.inference.conversation import choices_of, room_for
 from whet.server.inference.hosting.forced import forced_request
 from whet.server.inference.hosting.hosts import OpenedModel
@@ -135,8 +136,8 @@ class Completion:
                 found["token_logprobs"].append(None)
                 found["top_logprobs"].append(None)
             else:
-                found["token_logprobs"].append(token.logprob)
-                found["top_logprobs"].append({table.shown(other): logprob for other, logprob in token.top})
+                found["token_logprobs"].append(told(token.logprob))
+                found["top_logprobs"].append({table.shown(other): told(logprob) for other, logprob in token.top})
         return found
 
     def _length(self, tokens: Sequence[WrittenToken]) -> int:

@@ -13,7 +13,7 @@ from whet.server.service import service_of
 
 router = APIRouter(prefix="/v1", tags=["embeddings"])
 WHY = (
-    "is no embedding model: the hidden states of a model that was trained to write or to classify are not vectors whose "
+    "is no embedding model: the hidden states of a model that was trained to write or to classify are no vectors whose "
     "distance means anything. Ask a service for embeddings for them."
 )
 

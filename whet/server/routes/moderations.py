@@ -17,7 +17,7 @@ from whet.server.inference.classes import NamedClasses, Scored, class_names, cla
 from whet.server.service import service_of
 
 router = APIRouter(prefix="/v1", tags=["moderations"])
-NOTHING = ("safe", "ok", "okay", "none", "clean", "benign", "neutral", "normal", "nothing", "not flagged", "not_flagged")
+NOTHING = ("safe", "ok", "okay", "none", "clean", "benign", "neutral", "normal", "nothing", "not_flagged")
 """Names of a class that says that nothing is wrong, in small letters."""
 
 

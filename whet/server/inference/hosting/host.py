@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
-from whet.errors import WhetError
+from whet.errors import ModelError, WhetError
 from whet.generation.serving.open_batch import OpenBatch
 from whet.generation.serving.request import AnswerRequest, WrittenToken
 from whet.model.base import Base
@@ -205,9 +205,17 @@ class Host:
         except Exception as error:  # of this request alone: its adapter, its prompt, its guide
             if not isinstance(error, WhetError):
                 log.error("%s: a request could not enter", self.name, exc_info=error)
-            self._end([(ticket, as_api_error(error))])
+            self._end([(ticket, self._not_let_in(ticket.request, error))])
             return
         self._live[ticket.handle] = ticket
+
+    def _not_let_in(self, request: AnswerRequest, error: Exception) -> ApiError:
+        """A file of an adapter that is gone or changed is not what is wrong with a request."""
+        if request.adapter is None or not isinstance(error, ModelError):
+            return as_api_error(error)
+        log.warning("%s: an adapter is not served: %s", self.name, error)
+        what = f"The model is not served, because its adapter could not be proved: {error.what}."
+        return ApiError(503, what, code="model_not_proved", param="model", headers={"x-should-retry": "false"})
 
     def _let_go(self, ticket: Ticket) -> None:
         if ticket.handle is not None:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from whet.errors import InputError, ProofError, WhetError
 from whet.model.base import Base
@@ -65,9 +66,10 @@ class Hosts:
         self.settings, self.make = settings, make
         self.wordings = Wordings()
         self.held: dict[Weights, Host] = {}
-        self._bases: dict[str, Weights] = {}
-        self._proofs: dict[str, asyncio.Task[None]] = {}
-        """By folder and weights: done without an error, it is proved."""
+        self._weights: dict[str, Weights] = {}
+        """Under each base, by its name, and each trained model, by folder and weights."""
+        self._proofs: WeakKeyDictionary[Host, dict[str, asyncio.Task[None]]] = WeakKeyDictionary()
+        """By folder and weights: done without an error, it is proved, as long as this host holds it."""
         self._refused: dict[str, _Refused] = {}
 
     async def open(self, served: ServedModel) -> OpenedModel:
@@ -90,12 +92,13 @@ class Hosts:
 
     async def _open_base(self, served: ServedModel) -> OpenedModel:
         assert served.base is not None
-        if served.base not in self._bases:
-            self._bases[served.base] = await asyncio.to_thread(weights_of_base, served.base)
-        host = self.host(self._bases[served.base])
+        if served.base not in self._weights:
+            self._weights[served.base] = await asyncio.to_thread(weights_of_base, served.base)
+        host = self.host(self._weights[served.base])
         base = await host.base()
         wording = await asyncio.to_thread(self.wordings.of_base, served.base)
-        return OpenedModel(served, host, None, wording, None, host.capacity, vocabulary(base), f"fp_{base.fingerprint[:12]}")
+        fingerprint = f"fp_{base.fingerprint[:12]}"
+        return OpenedModel(served, host, None, wording, None, host.capacity, vocabulary(base), fingerprint)
 
     async def _open_trained(self, served: ServedModel) -> OpenedModel:
         assert served.folder is not None
@@ -108,8 +111,10 @@ class Hosts:
         key = f"{served.folder}:{digest}"
         self._refuse_unproved(key)
         wording = await asyncio.to_thread(self.wordings.of_trained, served.folder, facts)
-        trust = served.run.recipe.trust_remote_code if served.run else False
-        host = self.host(weights_under(served.folder, facts, digest, trust))
+        if key not in self._weights:
+            trust = await asyncio.to_thread(_trusts, served)
+            self._weights[key] = weights_under(served.folder, facts, digest, trust)
+        host = self.host(self._weights[key])
         adapter = None if facts["adapter"] == "full" else key
         if adapter is not None:
             host.adapters[adapter] = served.folder
@@ -117,7 +122,7 @@ class Hosts:
         base = await host.base()
         if adapter is not None:
             refuse_other_weights(base, facts, served.folder)
-        await self._proved(served, key, facts, Replay(host, adapter, wording, vocabulary(base)))
+        await self._proved(served, key, facts, Replay(host, adapter, wording, vocabulary(base), facts["dtype"]))
         fingerprint = f"fp_{base.fingerprint[:12]}_{digest[:8]}"
         return OpenedModel(served, host, adapter, wording, facts, host.capacity, vocabulary(base), fingerprint)
 
@@ -144,18 +149,18 @@ class Hosts:
             self.held.pop(idle.pop(0)).close()
 
     async def _proved(self, served: ServedModel, key: str, facts: ModelFacts, replay: Replay) -> None:
-        """Once for a model in the life of a process, whoever asks first: others wait for the same proof."""
-        task = self._proofs.get(key)
-        if task is None:
-            task = self._proofs[key] = asyncio.create_task(_prove(served, facts, replay))
+        """Once for a model in the life of its host, whoever asks first: others wait for the same proof."""
+        proofs = self._proofs.setdefault(replay.host, {})
+        if key not in proofs:
+            proofs[key] = asyncio.create_task(_prove(served, facts, replay))
         try:
-            await asyncio.shield(task)
+            await asyncio.shield(proofs[key])
         except WhetError as error:
-            self._proofs.pop(key, None)
+            proofs.pop(key, None)
             self._refused[key] = _Refused(not_served(served, error), time.monotonic() + REFUSED_SECONDS)
             raise
         except ApiError:
-            self._proofs.pop(key, None)
+            proofs.pop(key, None)
             raise
 
     def _refuse_unproved(self, key: str) -> None:
@@ -170,6 +175,11 @@ class Hosts:
 def vocabulary(base: Base) -> int:
     """Tokens that the model gives a probability."""
     return int(base.model.get_output_embeddings().weight.shape[0])
+
+
+def _trusts(served: ServedModel) -> bool:
+    """May the base bring code of its own? As the recipe of the run says."""
+    return served.run.recipe.trust_remote_code if served.run else False
 
 
 async def _prove(served: ServedModel, facts: ModelFacts, replay: Replay) -> None:

@@ -1,8 +1,9 @@
 """A tuned model's golden answers, asked through the very batch that will answer for it.
 
 What a run's golden.json says of base and tuned model (whet/release/golden.py) is held against what the service computes
-with this adapter in this batch; the five numbers of whet/release/proof.py decide. An adapter that is not applied, is
-applied twice, or is another one does not pass.
+with this adapter in this batch: ids of the prompts, and log-probabilities of golden answers and contrasts, with the
+tokens that ended them. The bounds of whet/release/proof.py decide. An adapter that is not applied, is applied twice, or
+is another one does not pass.
 """
 
 from __future__ import annotations
@@ -11,10 +12,7 @@ import asyncio
 from dataclasses import dataclass
 
 from whet.errors import ProofError, RunFolderError
-from whet.generation.serving.request import AnswerRequest
-from whet.generation.serving.token_choice import TokenChoice
 from whet.model.saved_model import ModelFacts
-from whet.release.consumers.protocol import Written
 from whet.release.forms.protocol import ROUNDING
 from whet.release.golden import FILE, Golden, GoldenCase, is_of, read_golden
 from whet.release.proof import prove
@@ -26,7 +24,6 @@ from whet.server.inference.words.wording import Wording
 from whet.store.run import Run
 
 NAME = "the service"
-GREEDY = TokenChoice(temperature=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +33,8 @@ class Replay:
     wording: Wording
     size: int
     """Tokens of the model."""
+    dtype: str
+    """The numbers that it computes in here; golden answers are of float32 where that was possible."""
 
 
 def golden_of_served(run: Run, facts: ModelFacts) -> Golden | None:
@@ -52,8 +51,8 @@ def golden_of_served(run: Run, facts: ModelFacts) -> Golden | None:
 
 async def prove_served(golden: Golden, replay: Replay) -> None:
     """Raises ProofError where the answers are not those of the training."""
-    cases = await asyncio.gather(*(_read(golden, case, replay) for case in golden.cases))
-    bound = loosened(ROUNDING["float32"], golden)
+    cases = await asyncio.gather(*(_read(case, replay) for case in golden.cases))
+    bound = loosened(ROUNDING[replay.dtype], golden)
     proof = prove(golden, Readings(NAME, cases=list(cases)), bound)
     if not proof.passed:
         measured = proof.measured
@@ -64,19 +63,17 @@ async def prove_served(golden: Golden, replay: Replay) -> None:
         raise ProofError(what, fix="restore its folder; or train again")
 
 
-async def _read(golden: Golden, case: GoldenCase, replay: Replay) -> CaseReading:
+async def _read(case: GoldenCase, replay: Replay) -> CaseReading:
     prompt = case.prompt
     if prompt.messages is None:
         rendered = await asyncio.to_thread(replay.wording.ids, prompt.text)
     else:
         rendered = await asyncio.to_thread(replay.wording.prompt, prompt.messages, prompt.tools)
 
-    answer, contrast, written = await asyncio.gather(
-        logprobs(replay, prompt.ids, case.answer.tokens),
-        logprobs(replay, prompt.ids, case.contrast.tokens),
-        _greedy(replay, prompt.ids, golden),
+    answer, contrast = await asyncio.gather(
+        logprobs(replay, prompt.ids, case.answer.tokens), logprobs(replay, prompt.ids, case.contrast.tokens)
     )
-    return CaseReading(rendered, answer, contrast, written)
+    return CaseReading(rendered, answer, contrast, None)
 
 
 async def logprobs(replay: Replay, prompt: list[int], tokens: list[int]) -> list[float]:
@@ -85,13 +82,3 @@ async def logprobs(replay: Replay, prompt: list[int], tokens: list[int]) -> list
         return []
     ticket = replay.host.enter(forced_request(prompt, tokens, replay.size, replay.adapter), always=True)
     return [written.logprob async for written in ticket.tokens()]
-
-
-async def _greedy(replay: Replay, prompt: list[int], golden: Golden) -> Written:
-    stop_ids = frozenset(golden.stop_ids)
-    request = AnswerRequest(prompt, stop_ids, golden.limit, adapter=replay.adapter, choice=GREEDY)
-    ticket = replay.host.enter(request, always=True)
-    ids = [written.token async for written in ticket.tokens()]
-    if ids and ids[-1] in stop_ids:
-        return Written(ids[:-1], ids[-1])
-    return Written(ids, None)

@@ -38,7 +38,7 @@ def form_of(schema: dict[str, Any] | None, wants_json: bool, use: ToolUse, wordi
 
 def _checked(schema: dict[str, Any] | None, wording: Wording, param: str, beginning: str = "") -> Form:
     def make() -> Guide:
-        with wording.turn:
+        with wording.guides:
             if schema is None:
                 return json_object_guide(wording.tokenizer)
             return json_schema_guide(wording.tokenizer, schema)

@@ -34,6 +34,8 @@ class Wording:
     tokenizer: Any
     renderer: Renderer
     turn: threading.Lock = field(default_factory=threading.Lock)
+    guides: threading.Lock = field(default_factory=threading.Lock)
+    """For grammars, which take longer to compile than a prompt to render."""
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
@@ -73,6 +75,8 @@ class Wordings:
 
     def __init__(self) -> None:
         self._held: OrderedDict[str, Wording] = OrderedDict()
+        self._sound: set[str] = set()
+        """Model folders whose template was proved, with their tokenizer files."""
         self._turn = threading.Lock()
 
     def of_base(self, name: str) -> Wording:
@@ -82,11 +86,14 @@ class Wordings:
     def of_trained(self, folder: Path, facts: ModelFacts) -> Wording:
         """As in training, and proved to be. Raises ProofError, ModelError."""
         clock = datetime.fromisoformat(facts["clock"])
-        wording = self._get(
-            f"{_files(folder)} {facts['clock']}", lambda: Renderer(saved_tokenizer(folder), clock=clock)
-        )
-        with wording.turn:
-            prove_template(facts, wording.renderer)
+        key = f"{_files(folder)} {facts['clock']}"
+        wording = self._get(key, lambda: Renderer(saved_tokenizer(folder), clock=clock))
+
+        sound = f"{folder} {key} {facts['golden_ids']}"
+        if sound not in self._sound:
+            with wording.turn:
+                prove_template(facts, wording.renderer)
+            self._sound.add(sound)
         return wording
 
     def _get(self, key: str, make: Callable[[], Renderer]) -> Wording:

@@ -1,0 +1,117 @@
+"""One service for all these tests: nano, a tuned run of it, a reward model and a classifier; two projects."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from openai import OpenAI
+
+from tests import runs_of_methods
+from tests.server.inference.small_classifier import make_classifier
+from whet.data.render.renderer import Renderer
+from whet.model.base import saved_tokenizer
+from whet.model.open import open_trained
+from whet.observer import Silent
+from whet.release.golden import keep_golden
+from whet.release.golden_making import golden_answers
+from whet.release.golden_prompts import conversations
+from whet.server.application import create_app
+from whet.server.database.tables import models
+from whet.server.service import Service
+from whet.server.settings import Settings
+from whet.store.run import Run
+
+TUNED = "ft:nano:default:desk:abc123"
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    key: str
+    other_key: str
+    """Of another project."""
+    service: Service
+    tuned: Run
+    home: Path
+
+    def client(self, **options: Any) -> OpenAI:
+        """The official client, which holds every answer to its types."""
+        settings: dict[str, Any] = {"api_key": self.key, "max_retries": 0, "_strict_response_validation": True}
+        return OpenAI(base_url=self.url, **settings | options)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def own(self, name: str, folder: Path, key: str | None = None) -> None:
+        """As a job that is done does: a row in the table of models."""
+        caller = self.service.keys.verify(key or self.key)
+        assert caller is not None
+        with self.service.database.write() as connection:
+            now = self.service.database.now(connection)
+            values = {"name": name, "project": caller.project, "parent": "nano", "folder": str(folder)}
+            connection.execute(models.insert().values(**values, pinned=False, created_at=now))
+
+
+@pytest.fixture(scope="session")
+def tuned_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with a few golden answers of its own."""
+    shared = tmp_path_factory.getbasetemp()
+    run = Run(runs_of_methods.copy_of_run("sft", shared, tmp_path_factory.mktemp("tuned")))
+    renderer = Renderer(saved_tokenizer(run.model))
+    opened = open_trained(run, renderer=renderer, trust_remote_code=False, kernels=False)
+    keep_golden(golden_answers(opened, renderer, conversations(renderer, [], 256)[::6], Silent()), run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, tuned_run: Run) -> Iterator[Served]:
+    home = tmp_path_factory.mktemp("service")
+    reward = runs_of_methods.copy_of_run("reward", tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("scored"))
+    settings = Settings(home, models=("nano", str(tuned_run.folder), str(reward)), aliases={"gpt-4o-mini": "nano"})
+    app = create_app(settings)
+    service: Service = app.state.service
+    _, key = service.keys.create("test", "default", ("infer", "train"))
+    _, other_key = service.keys.create("other", "elsewhere", ("infer", "train"))
+
+    with running(app) as url:
+        found = Served(f"{url}/v1", key, other_key, service, tuned_run, home)
+        found.own(TUNED, tuned_run.folder)
+        found.own("ft:nano:default:mood:xyz789", make_classifier(tmp_path_factory.mktemp("mood"), "single"))
+        found.own("ft:nano:default:harm:xyz789", make_classifier(tmp_path_factory.mktemp("harm"), "multi-label"))
+        yield found
+
+
+class running:
+    """The service in a thread of its own, on a free port."""
+
+    def __init__(self, app: Any) -> None:
+        self.server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=5))
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=lambda: self.server.run(sockets=[self.socket]), daemon=True)
+
+    def __enter__(self) -> str:
+        self.thread.start()
+        until = time.monotonic() + 20
+        while not self.server.started and time.monotonic() < until:
+            time.sleep(0.01)
+        assert self.server.started
+        return "http://127.0.0.1:{1}".format(*self.socket.getsockname())
+
+    def __exit__(self, *_: object) -> None:
+        self.server.should_exit = True
+        self.thread.join(timeout=20)
+
+
+@pytest.fixture
+def client(served: Served) -> OpenAI:
+    return served.client()
+
