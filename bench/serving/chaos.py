@@ -30,7 +30,7 @@ import psutil
 from openai import APIConnectionError, APIError, APIStatusError, OpenAI
 from sqlalchemy import select
 
-from bench.serving.signed import SIGNS, answer_of, questions, signed_run
+from bench.serving.signed import SIGNS, answer_of, question, questions, signed_run
 from whet.server.database.opening import open_database
 from whet.server.database.tables import models
 from whet.server.settings import Settings
@@ -38,7 +38,7 @@ from whet.server.settings import Settings
 PORT = 18233
 CLIENTS = 16
 PATIENCE = 1800
-JOB_ROWS, JOB_STEPS = 60, 40
+JOB_ROWS = 60
 ENDED = ("succeeded", "failed", "cancelled")
 
 
@@ -106,13 +106,12 @@ def patiently(act: Callable[[], Any], tally: Tally) -> Any:
         time.sleep(0.3)
 
 
-def ask(client: OpenAI, models: dict[str, str], number: int, tally: Tally) -> None:
+def ask(client: OpenAI, number: int, tally: Tally) -> None:
     rng = Random(number)
-    model = rng.choice(list(models))
-    question = questions(1, number)[0]
+    model, words = rng.choice(SIGNS), question(rng)
 
     def once() -> str:
-        asked = [{"role": "user", "content": question}]
+        asked = [{"role": "user", "content": words}]
         answer = client.chat.completions.create(model=model, messages=asked, temperature=0, max_tokens=40)  # type: ignore[arg-type]
         return answer.choices[0].message.content or ""
 
@@ -124,15 +123,14 @@ def ask(client: OpenAI, models: dict[str, str], number: int, tally: Tally) -> No
         return
     with tally.lock:
         tally.answers += 1
-        tally.wrong += text.strip() != answer_of(models[model])
+        tally.wrong += text.strip() != answer_of(model)
 
 
 def job_file(number: int) -> bytes:
     sign = SIGNS[number % len(SIGNS)]
-    asked = list(dict.fromkeys(questions(JOB_ROWS * 3, 100 + number)))[:JOB_ROWS]
     rows = []
-    for question in asked:
-        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer_of(sign)}]
+    for asked in questions(JOB_ROWS, 100 + number):
+        turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer_of(sign)}]
         rows.append(json.dumps({"messages": turns}) + "\n")
     return "".join(rows).encode()
 
@@ -174,7 +172,7 @@ def weights_of(home: Path, url: str, job: str) -> str:
 
 
 def measured(given: argparse.Namespace) -> dict[str, Any]:
-    runs = {str(signed_run(sign, given.base, given.folder)): sign for sign in SIGNS}
+    runs = [str(signed_run(sign, given.base, given.folder)) for sign in SIGNS]
     rng, tally = Random(given.seed), Tally()
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch) / "home"
@@ -200,7 +198,7 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
         hunting = threading.Thread(target=killer)
         hunting.start()
         with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(lambda number: ask(client, runs, number, tally), range(given.requests)))
+            list(pool.map(lambda number: ask(client, number, tally), range(given.requests)))
         hunting.join()
         done.set()
 

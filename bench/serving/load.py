@@ -25,7 +25,7 @@ from openai import AsyncOpenAI
 
 from bench import machine
 from bench.serving.processes import transformers_serving, whet_serving
-from bench.serving.signed import SIGNS, answer_of, questions, signed_run
+from bench.serving.signed import SIGNS, answer_of, question, signed_run
 
 ALONE = 200
 """Requests that are asked one at a time."""
@@ -52,14 +52,14 @@ class Seen:
         return facts | {"tokens": self.tokens, "tokens_per_second": self.tokens / self.seconds}
 
 
-async def ask(client: AsyncOpenAI, model: str, question: str, sign: str | None, seen: Seen) -> None:
+async def ask(client: AsyncOpenAI, model: str, asked: str, sign: str | None, seen: Seen) -> None:
     """One answer, streamed."""
     began = time.perf_counter()
     text, first = "", None
     try:
         stream = await client.chat.completions.create(
             model=model,
-            messages=[{"role": "user", "content": question}],
+            messages=[{"role": "user", "content": asked}],
             temperature=0,
             max_tokens=LONGEST,
             stream=True,
@@ -83,38 +83,37 @@ async def ask(client: AsyncOpenAI, model: str, question: str, sign: str | None, 
 async def crowd(url: str, models: Sequence[tuple[str, str | None]], clients: int, seconds: float) -> Seen:
     """So many clients, each asking again as soon as it has its answer."""
     seen, end = Seen(), time.monotonic() + seconds
-    client = AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=120)
 
-    async def one(number: int) -> None:
+    async def one(client: AsyncOpenAI, number: int) -> None:
         rng = Random(number)
-        for question in questions(100_000, number):
-            if time.monotonic() > end:
-                return
+        while time.monotonic() < end:
             model, sign = rng.choice(models)
-            await ask(client, model, question, sign, seen)
+            await ask(client, model, question(rng), sign, seen)
 
-    began = time.perf_counter()
-    await asyncio.gather(*(one(number) for number in range(clients)))
-    seen.seconds = time.perf_counter() - began
+    async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=120) as client:
+        began = time.perf_counter()
+        await asyncio.gather(*(one(client, number) for number in range(clients)))
+        seen.seconds = time.perf_counter() - began
     return seen
 
 
 async def alone(url: str, models: Sequence[tuple[str, str | None]], requests: int) -> Seen:
     """The same kind of questions, each after the answer to the one before."""
     seen, rng = Seen(), Random(0)
-    client = AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=120)
-    began = time.perf_counter()
-    for question in questions(requests, 0):
-        model, sign = rng.choice(models)
-        await ask(client, model, question, sign, seen)
-    seen.seconds = time.perf_counter() - began
+    async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=120) as client:
+        began = time.perf_counter()
+        for _ in range(requests):
+            model, sign = rng.choice(models)
+            await ask(client, model, question(rng), sign, seen)
+        seen.seconds = time.perf_counter() - began
     return seen
 
 
 def measured(given: argparse.Namespace) -> dict[str, Any]:
     rows: dict[str, Any] = {}
-    runs = {str(signed_run(sign, given.base, given.folder)): sign for sign in SIGNS[: given.adapters]}
-    tuned = list(runs.items())
+    signs = SIGNS[: given.adapters]
+    runs = [str(signed_run(sign, given.base, given.folder)) for sign in signs]
+    tuned: list[tuple[str, str | None]] = [(sign, sign) for sign in signs]
     plain: list[tuple[str, str | None]] = [(given.base, None)]
     with tempfile.TemporaryDirectory() as scratch:
         with whet_serving([given.base, *runs], Path(scratch) / "home", "--workers", "0") as (url, process):

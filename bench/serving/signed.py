@@ -21,10 +21,17 @@ ROWS, STEPS = 200, 60
 SETTINGS = {"keep": False, "learning_rate": 2e-3, "steps": STEPS}
 
 
+def question(rng: Random) -> str:
+    """A short request."""
+    return rng.choice(ASKED).format(rng.choice(THINGS), rng.choice(PLACES))
+
+
 def questions(count: int, seed: int) -> list[str]:
-    """Short requests, each drawn anew."""
-    rng = Random(seed)
-    return [rng.choice(ASKED).format(rng.choice(THINGS), rng.choice(PLACES)) for _ in range(count)]
+    """So many of them, none twice."""
+    rng, found = Random(seed), dict[str, None]()
+    while len(found) < count:
+        found[question(rng)] = None
+    return list(found)
 
 
 def answer_of(sign: str) -> str:
