@@ -27,6 +27,8 @@ from whet.errors import InputError
 from whet.model.base import load_base
 
 LONGEST = 400
+NAMES = {"draft7": "http://json-schema.org/draft-07/schema#", "draft6": "http://json-schema.org/draft-06/schema#"}
+"""Schemas that do not say their draft are read as of the newest."""
 DRAFTS = {
     "draft2020-12": jsonschema_rs.Draft202012Validator,
     "draft2019-09": jsonschema_rs.Draft201909Validator,
@@ -41,9 +43,13 @@ def schemas_of(suite: Path, draft: str) -> Iterator[tuple[str, Any]]:
     for file in sorted((suite / "tests" / draft).glob("*.json")):
         for group in json.loads(file.read_text("utf-8")):
             text = json.dumps(group["schema"], sort_keys=True)
-            if text not in seen:
-                seen.add(text)
-                yield f"{file.stem}: {group['description']}", group["schema"]
+            if text in seen:
+                continue
+            seen.add(text)
+            schema = group["schema"]
+            if draft in NAMES and isinstance(schema, dict):
+                schema = {"$schema": NAMES[draft]} | schema
+            yield f"{file.stem}: {group['description']}", schema
 
 
 def measured(given: argparse.Namespace) -> dict[str, Any]:
