@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
@@ -20,6 +21,9 @@ from whet.server.access.caller import SCOPES, Caller, caller_of
 from whet.server.access.keys import KeyRing, project_of
 from whet.server.database.opening import open_database
 from whet.server.errors import ApiError, of_whet
+from whet.server.files.content import Contents
+from whet.server.jobs.supervisor import Workers
+from whet.server.routes import files, fine_tuning, graders
 from whet.server.service import Service
 from whet.server.settings import Settings
 
@@ -32,15 +36,20 @@ def create_app(settings: Settings) -> FastAPI:
     """The service over its database and home folder, which are opened here, so that an error ends the start."""
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
-    service = Service(settings, database, KeyRing(database))
+    contents = Contents(settings.files, settings.most_body)
+    service = Service(settings, database, KeyRing(database), contents, Workers(settings, database, contents))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.workers.start()
         yield
+        await run_in_threadpool(service.workers.stop)
         database.close()
 
     app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, redoc_url=None)
     app.state.service = service
+    for router in (files.router, fine_tuning.router, graders.router):
+        app.include_router(router)
     _answer_errors(app)
     _know_the_caller(app, service)
     return app

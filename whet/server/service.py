@@ -8,6 +8,8 @@ from fastapi import Request
 
 from whet.server.access.keys import KeyRing
 from whet.server.database.opening import Database
+from whet.server.files.content import Contents
+from whet.server.jobs.supervisor import Workers
 from whet.server.settings import Settings
 
 
@@ -16,6 +18,8 @@ class Service:
     settings: Settings
     database: Database
     keys: KeyRing
+    contents: Contents
+    workers: Workers
 
 
 def service_of(request: Request) -> Service:

@@ -83,6 +83,7 @@ jobs = Table(
     Column("suffix", String),
     Column("job_metadata", JSON),
     Column("hyperparameters", JSON, nullable=False),
+    Column("recipe", JSON),
     Column("error", JSON),
     Column("estimate", JSON),
     Column("result", JSON),

@@ -72,7 +72,7 @@ def create_job(connection: Connection, body: JobBody, settings: Settings, asker:
     base = check_body(connection, body, settings, asker, folder, now)
     _refuse_many(connection, asker.project, settings.most_jobs)
     try:
-        _fill_folder(body, settings, folder)
+        fill_folder(body, settings, folder)
         return _insert(connection, name, body, base, settings, asker, folder, now)
     except BaseException:
         remove(folder)
@@ -129,7 +129,7 @@ def facts_of(body: JobBody, recipe: dict[str, Any]) -> dict[str, Any]:
     return {"recipe": recipe, "hyperparameters": body.settings.model_dump(mode="json"), "columns": columns}
 
 
-def _fill_folder(body: JobBody, settings: Settings, folder: Path) -> None:
+def fill_folder(body: JobBody, settings: Settings, folder: Path) -> None:
     link(content_of(settings.home, body.training_file), folder / TRAINING)
     if body.validation_file:
         link(content_of(settings.home, body.validation_file), folder / VALIDATION)
