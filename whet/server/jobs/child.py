@@ -24,7 +24,7 @@ from whet.server.jobs.watching import JobObserver
 from whet.store.atomic import free_bytes
 from whet.store.lock import Lock
 
-PRELOADED = ("peft", "transformers.models.llama.modeling_llama", "whet.api", "whet.server.jobs.chore_work")
+PRELOADED = ("whet.server.jobs.preload",)
 """What takes the time at the start of a child: it is imported once, in the process that children are forked from."""
 SET_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of linux/prctl.h."""
