@@ -27,6 +27,8 @@ from whet.store.atomic import remove, write_text
 
 AGAIN_SECONDS = 600.0
 """How long a body that a client sends again means the job that it made the first time."""
+AS_GIVEN = {"reasoning_effort": "default"}
+"""What is told of a hyperparameter that was left out, where that is not "auto"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def _insert(
             seed=seed,
             suffix=body.suffix,
             job_metadata=body.metadata,
-            hyperparameters={key: "auto" if value is None else value for key, value in given.items()},
+            hyperparameters={key: AS_GIVEN.get(key, "auto") if value is None else value for key, value in given.items()},
             created_at=now,
             attempts=0,
             progress=-1,

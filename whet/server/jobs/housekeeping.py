@@ -24,6 +24,7 @@ YOUNG_SECONDS = 3600.0
 def tidy(database: Database, contents: Contents, home: Path) -> None:
     for name in expire_files(database):
         forget_content(database, contents, home, name)
+    forget_deleted(database, home)
     expire_checkpoints(database)
     sweep_chores(database)
     contents.sweep()
@@ -45,13 +46,13 @@ def forget_content(database: Database, contents: Contents, home: Path, name: str
                 (job_folder(home, row.id) / which).unlink(missing_ok=True)
 
 
-def forget_deleted(database: Database, home: Path, job: str) -> None:
-    """A job that is over lets go of its files that were deleted meanwhile."""
+def forget_deleted(database: Database, home: Path) -> None:
+    """Jobs that are over let go of files that were deleted while they were not."""
     with database.read() as connection:
-        row = connection.execute(select(jobs).where(jobs.c.id == job)).one()
-        for which, name in ((TRAINING, row.training_file), (VALIDATION, row.validation_file)):
-            gone = select(files.c.id).where(files.c.id == name, files.c.deleted_at.is_not(None))
-            if name and connection.execute(gone).first() is not None:
+        for which, column in ((TRAINING, jobs.c.training_file), (VALIDATION, jobs.c.validation_file)):
+            query = select(jobs.c.id).join(files, files.c.id == column)
+            gone = query.where(jobs.c.state.in_(OVER), files.c.deleted_at.is_not(None))
+            for job in connection.execute(gone).scalars():
                 (job_folder(home, job) / which).unlink(missing_ok=True)
 
 
