@@ -21,7 +21,7 @@ from tests.server.serving import Served, served
 from whet.store.atomic import sha256_file
 
 NAMES = ("Ann", "Bob", "Cid", "Dee", "Eve")
-QUICK = {"keep": False, "evaluate": {"forgetting": False, "against": ["base"], "every": 3}, "checkpoint_every": 3}
+QUICK = {"keep": False, "evaluate": {"forgetting": False, "against": ["base"], "every": 3, "early_stop": False}, "checkpoint_every": 3}
 """Keys of a recipe that leave out what takes the time of so small a job."""
 
 
@@ -71,7 +71,7 @@ def service(home: Path) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def plain(service: Served) -> FineTuningJob:
     """A supervised job that nobody disturbs."""
-    epochs: Any = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 6, "batch_size": 10}}}
+    epochs: Any = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 15, "batch_size": 10}}}
     job = start(service.client(), rows(), suffix="My signer", method=epochs)
     return finished(service.client(), job.id)
 
@@ -80,7 +80,7 @@ def test_a_supervised_job_from_upload_to_its_result(service: Served, plain: Fine
     client = service.client()
     assert plain.status == "succeeded", plain.error
     assert plain.fine_tuned_model == f"ft:nano:default:my-signer:{plain.id[-8:]}"
-    assert plain.hyperparameters.n_epochs == 6 and plain.hyperparameters.batch_size == 10
+    assert plain.hyperparameters.n_epochs == 15 and plain.hyperparameters.batch_size == 10
     assert plain.hyperparameters.learning_rate_multiplier == 1.0
 
     told = plain.to_dict()

@@ -210,6 +210,8 @@ def main() -> None:
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
     if given.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = given.gpu
     stopped = threading.Event()
