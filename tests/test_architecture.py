@@ -79,6 +79,7 @@ INSIDE = {
         "listing inputs steps studies init judge runs versions models check show collect plan tune train evaluate chat "
         "demo releases"
     ),
+    "server": "settings errors database access files jobs inference service routes application",
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
         "reference"

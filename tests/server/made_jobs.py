@@ -36,6 +36,6 @@ def add_job(database: Database, project: str = "default", **values: Any) -> str:
     return str(made["id"])
 
 
-def job_row(database: Database, name: str) -> Row[Any]:
+def job_row(database: Database, name: str) -> Row:
     with database.read() as connection:
         return connection.execute(select(jobs).where(jobs.c.id == name)).one()

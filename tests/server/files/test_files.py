@@ -44,7 +44,12 @@ def test_a_file_comes_back_as_it_was_sent(service: Served, kept: list[str]) -> N
     client, content = service.client(), os.urandom(70_000) + b"\r\n--x\r\n"
     made = client.files.create(file=("photo.bin", content), purpose="user_data")
     kept.append(made.id)
-    assert (made.status, made.bytes, made.filename, made.purpose) == ("processed", len(content), "photo.bin", "user_data")
+    assert (made.status, made.bytes, made.filename, made.purpose) == (
+        "processed",
+        len(content),
+        "photo.bin",
+        "user_data",
+    )
     assert client.files.retrieve(made.id) == made
     assert client.files.content(made.id).read() == content
 

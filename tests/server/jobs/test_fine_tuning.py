@@ -21,7 +21,17 @@ from whet.server.jobs.events import add_event
 from whet.server.jobs.housekeeping import tidy
 from whet.server.jobs.schedule import expected_times
 
-GRADER = {"type": "string_check", "name": "exact", "operation": "eq", "input": "{{sample.output_text}}", "reference": "{{item.a}}"}
+GRADER = {
+    "type": "string_check",
+    "name": "exact",
+    "operation": "eq",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.a}}",
+}
+
+
+def graded(**more: Any) -> dict[str, Any]:
+    return {"method": {"type": "reinforcement", "reinforcement": {"grader": GRADER, **more}}}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +59,10 @@ def test_a_job_is_told_back_as_it_was_asked_for(service: Served, client: OpenAI,
     assert client.fine_tuning.jobs.retrieve(job.id) == job
 
     told = [event.message for event in client.fine_tuning.jobs.list_events(job.id)]
-    assert told == [f"Validating training file: {rows} and validation file: {rows}", f"Created fine-tuning job: {job.id}"]
+    assert told == [
+        f"Validating training file: {rows} and validation file: {rows}",
+        f"Created fine-tuning job: {job.id}",
+    ]
     folder = service.service.settings.home / "jobs" / job.id
     assert sorted(path.name for path in folder.iterdir()) == ["training.jsonl", "validation.jsonl"]
 
@@ -83,7 +96,10 @@ def test_methods_and_the_old_hyperparameters(client: OpenAI, rows: str) -> None:
     assert pairs.method is not None and pairs.method.dpo is not None
     assert pairs.method.dpo.hyperparameters is not None and pairs.method.dpo.hyperparameters.beta == 0.2
 
-    graded: Any = {"type": "reinforcement", "reinforcement": {"grader": GRADER, "hyperparameters": {"eval_interval": 5}}}
+    graded: Any = {
+        "type": "reinforcement",
+        "reinforcement": {"grader": GRADER, "hyperparameters": {"eval_interval": 5}},
+    }
     job = make(model="nano", training_file=rows, method=graded)
     assert job.method is not None and job.method.reinforcement is not None
     assert job.method.reinforcement.grader.to_dict() == GRADER
@@ -113,15 +129,11 @@ def test_methods_and_the_old_hyperparameters(client: OpenAI, rows: str) -> None:
         ({"method": {"type": "dpo", "supervised": {}}}, "method.supervised"),
         ({"method": {"type": "supervised"}, "hyperparameters": {"n_epochs": 1}}, "hyperparameters"),
         ({"method": {"type": "reinforcement"}}, "method.reinforcement.grader"),
-        ({"method": {"type": "reinforcement", "reinforcement": {"grader": {**GRADER, "type": "python", "source": "x"}}}},
-         "method.reinforcement.grader"),
-        ({"method": {"type": "reinforcement", "reinforcement": {"grader": GRADER, "response_format": {"type": "text"}}}},
-         "method.reinforcement.response_format"),
-        ({"method": {"type": "reinforcement", "reinforcement": {
-            "grader": GRADER, "hyperparameters": {"reasoning_effort": "high"}}}},
+        (graded(grader={**GRADER, "type": "python", "source": "x"}), "method.reinforcement.grader"),
+        (graded(response_format={"type": "text"}), "method.reinforcement.response_format"),
+        (graded(hyperparameters={"reasoning_effort": "high"}),
          "method.reinforcement.hyperparameters.reasoning_effort"),
-        ({"method": {"type": "reinforcement", "reinforcement": {"grader": GRADER, "hyperparameters": {"eval_samples": 4}}}},
-         "method.reinforcement.hyperparameters.eval_samples"),
+        (graded(hyperparameters={"eval_samples": 4}), "method.reinforcement.hyperparameters.eval_samples"),
         ({"unknown": 1}, "unknown"),
         ({"whet": {"base": "x"}}, "whet.base"),
         ({"whet": {"keep": {"replay": "/etc/passwd"}}}, "whet.keep.replay"),
@@ -149,7 +161,9 @@ def test_a_file_of_another_purpose_is_refused(client: OpenAI) -> None:
     assert (told.value.param, told.value.code) == ("training_file", "invalid_file_purpose")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"model": "\\ud800", "training_file": "x"}', b"\xff", b"null", b"1e999"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"model": "\\ud800", "training_file": "x"}', b"\xff", b"null", b"1e999"]
+)
 def test_bodies_that_are_none(service: Served, body: bytes) -> None:
     kind = {"Content-Type": "application/json"}
     assert httpx.post(f"{service.url}/fine_tuning/jobs", content=body, headers=kind).status_code in (400, 404)
@@ -198,7 +212,11 @@ def test_jobs_are_listed_by_cursor_and_metadata(tmp_path: Path) -> None:
         bare = add_job(database, created_at=9.0)
 
         assert [job.id for job in client.fine_tuning.jobs.list(limit=2)] == [bare, *names[::-1]]
-        assert [job.id for job in client.fine_tuning.jobs.list(limit=1, metadata={"n": "1"})] == [names[4], names[2], names[0]]
+        assert [job.id for job in client.fine_tuning.jobs.list(limit=1, metadata={"n": "1"})] == [
+            names[4],
+            names[2],
+            names[0],
+        ]
         assert client.fine_tuning.jobs.list(metadata={"n": "7"}).data == []
         found = httpx.get(f"{service.url}/fine_tuning/jobs?metadata=null").json()
         assert [job["id"] for job in found["data"]] == [bare]

@@ -16,16 +16,20 @@ from rouge_score.rouge_scorer import RougeScorer
 from tests.chat_server import Server, said, serving
 from tests.server.serving import Served, served
 from whet.errors import RunError
+from whet.rewards.user_function import load_function
 from whet.server.jobs.graders.build import Means, grader_of, read_grader
 from whet.server.jobs.graders.formula import BadFormula, Formula
 from whet.server.jobs.graders.reward import GraderReward, reward_file
 from whet.server.jobs.graders.similarity import MARK, METRICS, common_length
 from whet.server.jobs.graders.templates import Sample, UnknownVariable, fill, item_columns, unknown_names
-from whet.rewards.user_function import load_function
 
 WORDS = "the cat sat on a mat , and the dog did not . it's 3 o'clock".split()
 EXACT = {"type": "string_check", "name": "exact", "input": "{{sample.output_text}}", "reference": "{{item.answer}}"}
-PYTHON = {"type": "python", "name": "code", "source": "def grade(sample, item):\n    return len(sample['output_text']) / item['n']"}
+PYTHON = {
+    "type": "python",
+    "name": "code",
+    "source": "def grade(sample, item):\n    return len(sample['output_text']) / item['n']",
+}
 
 
 judge = pytest.fixture(serving)
@@ -68,7 +72,9 @@ def test_rouge_is_rouge_scores() -> None:
 def test_fuzzy_match_is_the_ratio_of_rapidfuzz() -> None:
     """Values of rapidfuzz.fuzz.ratio 3.x / 100, from its own documentation and by hand."""
     assert METRICS["fuzzy_match"]("this is a test", "this is a test!") == pytest.approx(0.9655172413793104)
-    assert METRICS["fuzzy_match"]("fuzzy wuzzy was a bear", "wuzzy fuzzy was a bear") == pytest.approx(0.9090909090909091)
+    assert METRICS["fuzzy_match"]("fuzzy wuzzy was a bear", "wuzzy fuzzy was a bear") == pytest.approx(
+        0.9090909090909091
+    )
     assert METRICS["fuzzy_match"]("", "") == 1.0 and METRICS["fuzzy_match"]("a", "b") == 0.0
 
 
@@ -114,7 +120,11 @@ def test_templates_are_filled_from_item_and_sample() -> None:
     for text in ("{{item.none}}", "{{item.q.x}}", "{{sample.output_json.z}}", "{{item.deep.list[7]}}"):
         with pytest.raises(UnknownVariable):
             fill(text, sample)
-    assert list(unknown_names("{{item.x}}{{sample.output_tools}}{{other.x}}{{item}}")) == ["sample.output_tools", "other.x", "item"]
+    assert list(unknown_names("{{item.x}}{{sample.output_tools}}{{other.x}}{{item}}")) == [
+        "sample.output_tools",
+        "other.x",
+        "item",
+    ]
     assert item_columns("{{item.a.b}} {{item.c[0]}} {{sample.output_text}}") == {"a", "c"}
 
 
@@ -143,7 +153,12 @@ def test_python_is_run_for_many_answers_and_each_fails_alone() -> None:
 def test_python_reaches_nothing_and_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("whet.server.jobs.graders.python_code.START_SECONDS", 1.0)
     monkeypatch.setattr("whet.server.jobs.graders.python_code.ANSWER_SECONDS", 0.5)
-    for body in ("__import__('socket').socket()", "open('/tmp/x', 'w')", "__import__('os').fork()", "[0 for _ in iter(int, 1)]"):
+    for body in (
+        "__import__('socket').socket()",
+        "open('/tmp/x', 'w')",
+        "__import__('os').fork()",
+        "[0 for _ in iter(int, 1)]",
+    ):
         spec = {"type": "python", "name": "p", "source": f"def grade(sample, item):\n    {body}\n    return 1.0"}
         assert _graded(spec, "x", {}).score is None, body
 
@@ -162,8 +177,14 @@ JUDGED = {"type": "score_model", "name": "judge", "model": "big", "range": [0, 1
     "sampling_params": {"temperature": 0.5, "seed": 3}}  # fmt: skip
 
 
+ALIKE = {"type": "text_similarity", "name": "t", "input": "a", "reference": "b"}
+
+
 def test_a_score_model_is_asked_once_for_each_answer(judge: Server, tmp_path: Path) -> None:
-    judge.reply = lambda number: (200, {**said("7.5"), "usage": {"total_tokens": 9, "prompt_tokens": 8, "completion_tokens": 1}})
+    judge.reply = lambda number: (
+        200,
+        {**said("7.5"), "usage": {"total_tokens": 9, "prompt_tokens": 8, "completion_tokens": 1}},
+    )
     means, samples = Means(False, judge.url, None), [Sample("A", {"q": "Q"}), Sample("B", {"q": "Q"})]
     grades = grader_of(read_grader(JUDGED), means, tmp_path)(samples)
     assert [(grade.score, grade.tokens, grade.model) for grade in grades] == [(7.5, 9, "big")] * 2
@@ -209,13 +230,13 @@ def test_run_and_validate_through_the_client(service: Served) -> None:
     ("spec", "param"),
     [
         ({**EXACT, "operation": "eq", "input": "{{sample.output_tools}}"}, "grader.input"),
-        ({"type": "text_similarity", "name": "t", "input": "a", "reference": "b", "evaluation_metric": "cosine"}, "grader.evaluation_metric"),
-        ({"type": "text_similarity", "name": "t", "input": "a", "reference": "b", "evaluation_metric": "meteor"}, "grader.evaluation_metric"),
-        ({"type": "label_model", "name": "l", "model": "m", "input": [], "labels": ["a"], "passing_labels": ["a"]}, "grader.type"),
+        ({**ALIKE, "evaluation_metric": "cosine"}, "grader.evaluation_metric"),
+        ({**ALIKE, "evaluation_metric": "meteor"}, "grader.evaluation_metric"),
+        ({"type": "label_model", "name": "l", "labels": ["a"], "passing_labels": ["a"]}, "grader.type"),
         ({**PYTHON, "image_tag": "2025-05-08"}, "grader.image_tag"),
         ({**PYTHON, "source": "def other(): pass"}, "grader.source"),
         ({**PYTHON, "source": "def grade("}, "grader.source"),
-        ({"type": "score_model", "name": "s", "model": "m", "input": [{"role": "user", "content": "x"}]}, "grader.type"),
+        ({**JUDGED, "sampling_params": None}, "grader.type"),
         ({"type": "multi", "name": "m", "graders": {}, "calculate_output": "1"}, "grader.graders"),
         ({"type": "multi", "name": "m", "graders": {"a": PYTHON}, "calculate_output": "b"}, "grader.calculate_output"),
     ],
@@ -245,4 +266,3 @@ def test_a_reward_file_scores_rows_and_abstains_where_the_grader_fails(tmp_path:
 
 def _graded(spec: Any, answer: str, item: dict[str, Any]) -> Any:
     return grader_of(read_grader(spec), Means(True, "", None))([Sample(answer, item)])[0]
-

@@ -21,8 +21,14 @@ from tests.server.serving import Served, served
 from whet.store.atomic import sha256_file
 
 NAMES = ("Ann", "Bob", "Cid", "Dee", "Eve")
-QUICK = {"keep": False, "evaluate": {"forgetting": False, "against": ["base"], "every": 3, "early_stop": False}, "checkpoint_every": 3}
+QUICK = {
+    "keep": False,
+    "evaluate": {"forgetting": False, "against": ["base"], "every": 3, "early_stop": False},
+    "checkpoint_every": 3,
+}
 """Keys of a recipe that leave out what takes the time of so small a job."""
+
+CODE = "def grade(sample, item):\n    return float('e' in sample['output_text'])"
 
 
 def rows(count: int = 24) -> list[dict[str, Any]]:
@@ -41,7 +47,9 @@ def lines(values: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(value) + "\n" for value in values).encode()
 
 
-def start(client: OpenAI, values: list[dict[str, Any]], whet: dict[str, Any] | None = None, **more: Any) -> FineTuningJob:
+def start(
+    client: OpenAI, values: list[dict[str, Any]], whet: dict[str, Any] | None = None, **more: Any
+) -> FineTuningJob:
     uploaded = client.files.create(file=("rows.jsonl", lines(values)), purpose="fine-tune").id
     own = {"whet": QUICK if whet is None else whet}
     return client.fine_tuning.jobs.create(model="nano", training_file=uploaded, seed=1, extra_body=own, **more)
@@ -94,9 +102,8 @@ def test_a_supervised_job_from_upload_to_its_result(service: Served, plain: Fine
     events = list(client.fine_tuning.jobs.list_events(plain.id, limit=5))[::-1]
     texts = [event.message for event in events]
     assert texts[0] == f"Created fine-tuning job: {plain.id}" and texts[-1] == "The job has successfully completed"
-    for text in ("Files validated, moving job to queued state", "Fine-tuning job started", "Checkpoint created at step 3",
-                 f"New fine-tuned model created: {plain.fine_tuned_model}"):  # fmt: skip
-        assert text in texts
+    assert {"Files validated, moving job to queued state", "Fine-tuning job started"} <= set(texts)
+    assert {"Checkpoint created at step 3", f"New fine-tuned model created: {plain.fine_tuned_model}"} <= set(texts)
     metrics: Any = [event.data for event in events if event.type == "metrics"]
     assert [one["step"] for one in metrics] == list(range(1, len(metrics) + 1))
     assert metrics[2]["valid_loss"] is not None and metrics[0]["valid_loss"] is None
@@ -224,7 +231,7 @@ def test_a_reinforcement_job_with_a_validation_file(service: Served) -> None:
     grader = {"type": "multi", "name": "both", "calculate_output": "0.5 * word + 0.5 * code", "graders": {
         "word": {"type": "string_check", "name": "w", "operation": "ilike", "input": "{{sample.output_text}}",
                  "reference": "{{item.wanted}}"},
-        "code": {"type": "python", "name": "c", "source": "def grade(sample, item):\n    return float('e' in sample['output_text'])"},
+        "code": {"type": "python", "name": "c", "source": CODE},
     }}  # fmt: skip
     numbers = {"batch_size": 4, "compute_multiplier": 0.25, "n_epochs": 1, "eval_interval": 3}
     method: Any = {"type": "reinforcement", "reinforcement": {"grader": grader, "hyperparameters": numbers}}
@@ -249,7 +256,10 @@ def _run(home: Path, job: str) -> Path:
 
 
 def _weights(run: Path) -> list[str]:
-    return [sha256_file(run / "model" / "adapter_model.safetensors"), sha256_file(run / "checkpoints/best/weights.safetensors")]
+    return [
+        sha256_file(run / "model" / "adapter_model.safetensors"),
+        sha256_file(run / "checkpoints/best/weights.safetensors"),
+    ]
 
 
 def _measured(client: OpenAI, job: FineTuningJob) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ from whet.errors import DiskFullError
 from whet.server.database.opening import Database, open_database
 from whet.server.files.content import Contents
 from whet.server.jobs import chores, worker
-from whet.server.jobs.child import BUSY, refuse_full_disk
+from whet.server.jobs.children.child import BUSY, refuse_full_disk
 from whet.server.jobs.records import cancel_job
 from whet.server.jobs.supervisor import Workers
 from whet.server.settings import Settings
@@ -134,7 +134,7 @@ def test_chores_are_claimed_once_and_taken_over(database: Database) -> None:
 
 
 def test_a_disk_without_room_is_told_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("whet.server.jobs.child.free_bytes", lambda path: 300 << 20)
+    monkeypatch.setattr("whet.server.jobs.children.child.free_bytes", lambda path: 300 << 20)
     refuse_full_disk(tmp_path, 0)
     with pytest.raises(DiskFullError, match="MB of disk, and 315 MB are free"):
         refuse_full_disk(tmp_path, 1_000_000)

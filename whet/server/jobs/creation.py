@@ -48,7 +48,9 @@ def bases_of(settings: Settings) -> dict[str, str]:
     return known | {alias: name for alias, name in settings.aliases.items() if name in known}
 
 
-def check_body(connection: Connection, body: JobBody, settings: Settings, asker: Asker, folder: Path, now: float) -> str:
+def check_body(
+    connection: Connection, body: JobBody, settings: Settings, asker: Asker, folder: Path, now: float
+) -> str:
     """The base; what is wrong with a request is told here. Raises ApiError 400, 404."""
     tuned = select(models.c.name).where(models.c.name == body.model, models.c.project == asker.project)
     base = refuse_unknown_model(body.model, bases_of(settings), connection.execute(tuned).first() is not None)
@@ -63,7 +65,7 @@ def check_body(connection: Connection, body: JobBody, settings: Settings, asker:
     return base
 
 
-def create_job(connection: Connection, body: JobBody, settings: Settings, asker: Asker, now: float) -> Row[Any]:
+def create_job(connection: Connection, body: JobBody, settings: Settings, asker: Asker, now: float) -> Row:
     """Raises ApiError 400, 404, and 429 where too many of the project wait already."""
     connection.execute(select(projects.c.id).where(projects.c.id == asker.project).with_for_update())
     if asker.again and (before := _made_before(connection, body, asker, now)) is not None:
@@ -90,7 +92,7 @@ def _insert(
     asker: Asker,
     folder: Path,
     now: float,
-) -> Row[Any]:
+) -> Row:
     seed = secrets.randbelow(LARGEST_SEED) if body.seed is None else body.seed
     given = body.settings.model_dump(mode="json")
     connection.execute(
@@ -107,7 +109,9 @@ def _insert(
             seed=seed,
             suffix=body.suffix,
             job_metadata=body.metadata,
-            hyperparameters={key: AS_GIVEN.get(key, "auto") if value is None else value for key, value in given.items()},
+            hyperparameters={
+                key: AS_GIVEN.get(key, "auto") if value is None else value for key, value in given.items()
+            },
             created_at=now,
             attempts=0,
             progress=-1,
@@ -140,7 +144,7 @@ def fill_folder(body: JobBody, settings: Settings, folder: Path) -> None:
         write_text(folder / GRADER, reward_file(grader, Means.of(settings)))
 
 
-def _made_before(connection: Connection, body: JobBody, asker: Asker, now: float) -> Row[Any] | None:
+def _made_before(connection: Connection, body: JobBody, asker: Asker, now: float) -> Row | None:
     query = select(jobs).where(
         jobs.c.project == asker.project, jobs.c.body_sha256 == body.sha256, jobs.c.created_at > now - AGAIN_SECONDS
     )

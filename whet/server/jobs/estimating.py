@@ -22,7 +22,9 @@ from whet.store.atomic import remove
 LOOK_SECONDS = 0.25
 
 
-def ask_for_estimate(database: Database, settings: Settings, body: JobBody, asker: Asker, seconds: float) -> dict[str, Any]:
+def ask_for_estimate(
+    database: Database, settings: Settings, body: JobBody, asker: Asker, seconds: float
+) -> dict[str, Any]:
     """Raises ApiError as the job would be refused, and 503 where no worker has time."""
     folder = job_folder(settings.home, new_id("estimate-"))
     try:

@@ -61,7 +61,7 @@ def expected_times(connection: Connection, workers: int, now: float) -> dict[str
     return found
 
 
-def _finish(row: Row[Any], start: float, now: float) -> float | None:
+def _finish(row: Row, start: float, now: float) -> float | None:
     """A job that takes longer than it was thought to ends any moment."""
     seconds = (row.estimate or {}).get("seconds")
     return None if seconds is None else max(now, start + seconds)

@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 
 from whet.server.database.opening import Database, open_database
 from whet.server.jobs import chores, queue
-from whet.server.jobs.child import BUSY, PRELOADED, run_chore, run_job
+from whet.server.jobs.children.child import BUSY, PRELOADED, run_chore, run_job
 from whet.server.settings import Settings
 
 POLL_SECONDS, BEAT_SECONDS = 0.25, 1.0
@@ -42,9 +42,11 @@ class Work(Protocol):
 
     def claim(self) -> tuple[Callable[..., None], tuple[Any, ...]] | None:
         """What a child is to run; None where nothing waits."""
+        ...
 
     def beat(self) -> bool:
         """False where the work is not this worker's any more."""
+        ...
 
     def give_back(self, failed: str | None) -> None:
         """The child ended without an end of its work; None: it was stopped, and has not failed."""
@@ -201,7 +203,9 @@ def work(url: str, home: Path, stopped: threading.Event, kept: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m whet.server.jobs.worker", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m whet.server.jobs.worker", description="Works off fine-tuning jobs."
+    )
     parser.add_argument("--database", default=os.environ.get("WHET_DATABASE"), help="URL; default: WHET_DATABASE")
     parser.add_argument("--home", required=True, type=Path, help="the home folder of the service")
     parser.add_argument("--gpu", help="the device of its jobs, as CUDA_VISIBLE_DEVICES has it")

@@ -51,7 +51,9 @@ async def estimate(request: Request, caller: Training, body: JobBody) -> dict[st
     """Seconds, memory, rows dropped, and what the test rows can prove, of the job that this body would create."""
     service = service_of(request)
     asker = Asker(caller.project, caller.key)
-    result = await run_in_threadpool(ask_for_estimate, service.database, service.settings, body, asker, ESTIMATE_SECONDS)
+    result = await run_in_threadpool(
+        ask_for_estimate, service.database, service.settings, body, asker, ESTIMATE_SECONDS
+    )
     return {"object": "fine_tuning.job.estimate", "model": body.model, **result}
 
 
@@ -132,12 +134,12 @@ def permissions(caller: Training, checkpoint: str, name: str = "") -> None:
     raise unsupported("permissions", "models and checkpoints belong to their project, and no other sees them.")
 
 
-def _found(service: Service, caller: Caller, job_id: str) -> Row[Any]:
+def _found(service: Service, caller: Caller, job_id: str) -> Row:
     with service.database.read() as connection:
         return records.find_job(connection, caller.project, job_id)
 
 
-def _shown(service: Service, row: Row[Any]) -> dict[str, Any]:
+def _shown(service: Service, row: Row) -> dict[str, Any]:
     expected = {} if row.state in OVER else _expected(service)
     return show_job(row, expected.get(row.id))
 

@@ -11,11 +11,11 @@ from whet.errors import InputError, WhetError
 from whet.server.database.opening import Database
 from whet.server.database.tables import files, jobs
 from whet.server.files.content import linked
+from whet.server.jobs.children.estimate import estimate_of
+from whet.server.jobs.children.examination import Examined, Refusal, examine, method_of_file, summary_of
+from whet.server.jobs.children.numbers import Settled, settle
 from whet.server.jobs.chores import ESTIMATE, EXAMINE, FORECAST, VALIDATE, Chore, add_chore, finish_chore
-from whet.server.jobs.estimate import estimate_of
 from whet.server.jobs.events import add_event
-from whet.server.jobs.examination import Examined, Refusal, examine, method_of_file, summary_of
-from whet.server.jobs.numbers import Settled, settle
 from whet.server.jobs.places import content_of, job_folder, run_root
 from whet.server.jobs.queue import fail
 from whet.server.jobs.recipe import TRAINING

@@ -22,9 +22,9 @@ from sqlalchemy.exc import DBAPIError
 from whet.server.database.identifiers import new_id
 from whet.server.database.opening import Database
 from whet.server.database.tables import checkpoints, events, jobs, models
+from whet.server.jobs.children.metrics import read_steps
+from whet.server.jobs.children.names import checkpoint_name
 from whet.server.jobs.events import add_event, last_step
-from whet.server.jobs.metrics import read_steps
-from whet.server.jobs.names import checkpoint_name
 from whet.server.jobs.places import checkpoint_folder, run_folder
 from whet.server.jobs.queue import Lease, LeaseLost, held_by, note_progress
 from whet.store.run import METRICS

@@ -16,15 +16,15 @@ from sqlalchemy import select
 from whet.errors import DiskFullError, InputError, NonFiniteError, OutOfMemoryError, WhetError
 from whet.server.database.opening import Database, open_database
 from whet.server.database.tables import jobs, projects
+from whet.server.jobs.children.names import model_name
+from whet.server.jobs.children.watching import JobObserver
 from whet.server.jobs.chores import Chore
-from whet.server.jobs.names import model_name
 from whet.server.jobs.places import run_folder, run_root
 from whet.server.jobs.queue import Lease, LeaseLost, fail, held_by
-from whet.server.jobs.watching import JobObserver
 from whet.store.atomic import free_bytes
 from whet.store.lock import Lock
 
-PRELOADED = ("whet.server.jobs.preload",)
+PRELOADED = ("whet.server.jobs.children.preload",)
 """What takes the time at the start of a child: it is imported once, in the process that children are forked from."""
 SET_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of linux/prctl.h."""
@@ -68,7 +68,7 @@ def run_job(url: str, home: str, lease: Lease, kept: float) -> None:
 
 def run_chore(url: str, home: str, chore: Chore, owner: str) -> None:
     _alone()
-    from whet.server.jobs.chore_work import do_chore, give_up
+    from whet.server.jobs.children.chore_work import do_chore, give_up
 
     database = open_database(url)
     if chore.given_up:
@@ -80,7 +80,7 @@ def run_chore(url: str, home: str, chore: Chore, owner: str) -> None:
 
 def _train(database: Database, home: Path, lease: Lease, row: Any, model: str, kept: float) -> None:
     from whet.recipe.load import load_recipe
-    from whet.server.jobs.outcome import succeed
+    from whet.server.jobs.children.outcome import succeed
     from whet.verbs.tune import tune
 
     refuse_full_disk(home, (row.estimate or {}).get("trained_parameters") or 0)
@@ -109,7 +109,7 @@ def _failed(database: Database, lease: Lease, code: str, message: str) -> None:
 
 
 def _told(error: WhetError) -> str:
-    from whet.server.jobs.examination import plain_places
+    from whet.server.jobs.children.examination import plain_places
 
     return plain_places(str(error))
 

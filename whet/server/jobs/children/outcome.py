@@ -13,9 +13,9 @@ from whet.server.database.opening import Database
 from whet.server.database.tables import files, jobs, models
 from whet.server.files.content import Contents
 from whet.server.files.records import RESULTS, NewFile, insert_file
+from whet.server.jobs.children.metrics import read_steps, result_file, trained_tokens
+from whet.server.jobs.children.numbers import passes_made
 from whet.server.jobs.events import add_event
-from whet.server.jobs.metrics import read_steps, result_file, trained_tokens
-from whet.server.jobs.numbers import passes_made
 from whet.server.jobs.places import run_folder
 from whet.server.jobs.queue import FREED, Lease, held_by
 from whet.server.jobs.states import SUCCEEDED
@@ -24,9 +24,7 @@ from whet.store.run import METRICS, Run
 REPORT = "report.html"
 
 
-def succeed(
-    database: Database, lease: Lease, home: Path, model: str, parent: str, facts: Mapping[str, Any]
-) -> None:
+def succeed(database: Database, lease: Lease, home: Path, model: str, parent: str, facts: Mapping[str, Any]) -> None:
     """`facts` are those of the run's evaluation.json. Raises LeaseLost, DiskFullError."""
     run = Run.open(run_folder(home, lease.project, lease.job))
     steps = read_steps(run.folder / METRICS)
@@ -41,7 +39,9 @@ def succeed(
         _add_model(connection, row, model, parent, run.folder, now)
         sentence = f"{result['verdict']}: {result['sentence']}"
         level = "info" if result["decision"] == "yes" else "warn"
-        add_event(connection, row.id, sentence, now, level, {"verdict": result["verdict"], "decision": result["decision"]})
+        add_event(
+            connection, row.id, sentence, now, level, {"verdict": result["verdict"], "decision": result["decision"]}
+        )
         add_event(connection, row.id, f"New fine-tuned model created: {model}", now)
         add_event(connection, row.id, "The job has successfully completed", now)
 
@@ -94,19 +94,19 @@ def _score(facts: Any) -> Any:
     return facts.get("score") if isinstance(facts, Mapping) else None
 
 
-def _epochs(run: Run, row: Row[Any], facts: Mapping[str, Any], steps: int) -> int:
+def _epochs(run: Run, row: Row, facts: Mapping[str, Any], steps: int) -> int:
     asked = row.recipe.get("epochs")
     if asked is not None:
         return int(asked)
     return passes_made(run.recipe, facts["ledger"]["trained"], facts["ledger"]["tokens"], steps)
 
 
-def _add_result_file(connection: Connection, row: Row[Any], name: str, content: bytes, now: float) -> None:
+def _add_result_file(connection: Connection, row: Row, name: str, content: bytes, now: float) -> None:
     if connection.execute(select(files.c.id).where(files.c.id == name)).first() is None:
         new = NewFile("step_metrics.csv", RESULTS, len(content), hashlib.sha256(content).hexdigest())
         insert_file(connection, row.project, name, new, now)
 
 
-def _add_model(connection: Connection, row: Row[Any], model: str, parent: str, folder: Path, now: float) -> None:
+def _add_model(connection: Connection, row: Row, model: str, parent: str, folder: Path, now: float) -> None:
     made = {"name": model, "project": row.project, "parent": parent, "folder": str(folder), "job": row.id}
     connection.execute(models.insert().values(**made, pinned=False, created_at=now))

@@ -13,7 +13,7 @@ from whet.doctor.check_registry import all_checks
 from whet.methods import method_of
 from whet.recipe.load import load_recipe
 from whet.reports.section_list import on_page
-from whet.server.jobs import chore_work, outcome
+from whet.server.jobs.children import chore_work, outcome
 
 LOADED = (peft, modeling_llama, api.tune, api.plan, chore_work, outcome, on_page())
 for _kind in ("sft", "dpo", {"kind": "grpo", "rewards": "exact"}):

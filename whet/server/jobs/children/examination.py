@@ -16,7 +16,6 @@ from whet.observer import Silent
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.server.database.identifiers import storable
-from whet.types import Severity
 from whet.verbs.check import check
 from whet.verbs.inputs import read_data
 
