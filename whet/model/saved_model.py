@@ -15,7 +15,6 @@ from whet.recipe.schema import Quantise, Recipe
 from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.checksums import refuse_other_weights, seal
 from whet.store.reading import read_json_file
-from whet.store.run import Run
 from whet.types import Message
 
 GOLDEN = [{"role": "user", "content": 'Hello, 123: what is "a b"?'}]

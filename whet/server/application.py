@@ -20,7 +20,9 @@ from whet.server.access.gate import Gate
 from whet.server.access.keys import KeyRing, project_of
 from whet.server.database.opening import open_database
 from whet.server.errors import ApiError, of_whet
+from whet.server.files.content import Contents
 from whet.server.inference.answering import Answering
+from whet.server.jobs.supervisor import Workers
 from whet.server.knowledge.library import Library
 from whet.server.routes import (
     chat,
@@ -28,6 +30,9 @@ from whet.server.routes import (
     completions,
     documents,
     embeddings,
+    files,
+    fine_tuning,
+    graders,
     health,
     messages,
     models,
@@ -49,6 +54,9 @@ ROUTES = (
     classify,
     moderations,
     messages,
+    files,
+    fine_tuning,
+    graders,
     vector_stores,
 )
 log = logging.getLogger("whet.server")
@@ -58,17 +66,20 @@ def create_app(settings: Settings) -> FastAPI:
     """The service over its database and home folder, which are opened here, so that an error ends the start."""
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
-    answering, library = Answering(settings, database), Library(settings, database)
-    service = Service(settings, database, KeyRing(database), answering, library)
+    contents = Contents(settings.files, settings.most_body)
+    workers, answering = Workers(settings, database, contents), Answering(settings, database)
+    service = Service(settings, database, KeyRing(database), contents, workers, answering, Library(settings, database))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.workers.start()
         warming = asyncio.create_task(service.answering.warm())
         yield
         service.stopping = True
         warming.cancel()
         await run_in_threadpool(service.answering.close)
         await run_in_threadpool(service.library.close)
+        await run_in_threadpool(service.workers.stop)
         database.close()
 
     app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)

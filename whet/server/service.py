@@ -9,7 +9,9 @@ from fastapi import Request
 from whet.server.access.keys import KeyRing
 from whet.server.access.rates import Rates
 from whet.server.database.opening import Database
+from whet.server.files.content import Contents
 from whet.server.inference.answering import Answering
+from whet.server.jobs.supervisor import Workers
 from whet.server.knowledge.library import Library
 from whet.server.metrics import Metrics
 from whet.server.settings import Settings
@@ -20,6 +22,8 @@ class Service:
     settings: Settings
     database: Database
     keys: KeyRing
+    contents: Contents
+    workers: Workers
     answering: Answering
     library: Library
     rates: Rates = field(default_factory=Rates)

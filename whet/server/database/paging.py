@@ -29,7 +29,7 @@ class Page:
 
 def page_of(
     connection: Connection, query: Select[Any], scope: ColumnElement[bool], page: Page, after: str | None
-) -> tuple[list[Row[Any]], bool]:
+) -> tuple[list[Row], bool]:
     """The rows of a page, and whether there are more. `scope` is what a cursor must belong to. Raises ApiError 400."""
     keys = tuple_(*page.keys)
     if after:
@@ -47,7 +47,7 @@ def page_of(
     return rows[: page.limit], len(rows) > page.limit
 
 
-def listed(rows: Sequence[Row[Any]], has_more: bool, shape: Callable[[Row[Any]], dict[str, Any]]) -> dict[str, Any]:
+def listed(rows: Sequence[Row], has_more: bool, shape: Callable[[Row], dict[str, Any]]) -> dict[str, Any]:
     """OpenAI's list of things."""
     data = [shape(row) for row in rows]
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)

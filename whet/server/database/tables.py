@@ -114,6 +114,7 @@ jobs = Table(
     Column("suffix", String),
     Column("job_metadata", JSON),
     Column("hyperparameters", JSON, nullable=False),
+    Column("recipe", JSON),
     Column("error", JSON),
     Column("estimate", JSON),
     Column("result", JSON),
@@ -133,9 +134,9 @@ jobs = Table(
     Index("jobs_of_project", "project", "created_at"),
     Index("jobs_by_state", "state", "created_at"),
 )
-"""`fence` grows with each lease, and when a client cancels or pauses; a worker presents the one that it was given on each
-write, so that one that was thought dead, or is not wanted any more, cannot write over its successor. `progress` is the
-step of the last checkpoint that counted; a job that gets further has its `attempts` counted anew."""
+"""`fence` grows with each lease, and when a client cancels or pauses; a worker presents the one that it was given on
+each write, so that one that was thought dead, or is not wanted any more, cannot write over its successor. `progress` is
+the step of the last checkpoint that counted; a job that gets further has its `attempts` counted anew."""
 
 chores = Table(
     "chores",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from whet.server.database.identifiers import storable
 from whet.server.errors import ApiError
 from whet.server.files.content import Contents, Incoming
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 MOST_PARTS, MOST_FIELD, MOST_NAME = 16, 1024, 255
 """Parts of a body, bytes of a part that is no file, characters of a file's name that are kept."""

@@ -83,7 +83,7 @@ def new_file_id() -> str:
     return new_id("file-")
 
 
-def find_file(connection: Connection, project: str, name: str, now: float, param: str | None = None) -> Row[Any]:
+def find_file(connection: Connection, project: str, name: str, now: float, param: str | None = None) -> Row:
     """Raises ApiError 404 for a file that is not there, of another project, deleted or expired."""
     row = None
     if is_id(name):
@@ -95,7 +95,7 @@ def find_file(connection: Connection, project: str, name: str, now: float, param
 
 def list_files(
     database: Database, project: str, limit: int, order: Order, after: str | None, purpose: str | None
-) -> tuple[list[Row[Any]], bool]:
+) -> tuple[list[Row], bool]:
     with database.read() as connection:
         query = select(files).where(_alive(project, database.now(connection)))
         if purpose is not None:
@@ -126,7 +126,7 @@ def expire_files(database: Database) -> list[str]:
     return names
 
 
-def show_file(row: Row[Any]) -> dict[str, Any]:
+def show_file(row: Row) -> dict[str, Any]:
     """OpenAI's object, with the doctor's `findings` and the number of `rows`."""
     return {
         "id": row.id,

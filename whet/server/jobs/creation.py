@@ -27,6 +27,8 @@ from whet.store.atomic import remove, write_text
 
 AGAIN_SECONDS = 600.0
 """How long a body that a client sends again means the job that it made the first time."""
+AS_GIVEN = {"reasoning_effort": "default"}
+"""What is told of a hyperparameter that was left out, where that is not "auto"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ def bases_of(settings: Settings) -> dict[str, str]:
     return known | {alias: name for alias, name in settings.aliases.items() if name in known}
 
 
-def check_body(connection: Connection, body: JobBody, settings: Settings, asker: Asker, folder: Path, now: float) -> str:
+def check_body(
+    connection: Connection, body: JobBody, settings: Settings, asker: Asker, folder: Path, now: float
+) -> str:
     """The base; what is wrong with a request is told here. Raises ApiError 400, 404."""
     tuned = select(models.c.name).where(models.c.name == body.model, models.c.project == asker.project)
     base = refuse_unknown_model(body.model, bases_of(settings), connection.execute(tuned).first() is not None)
@@ -61,7 +65,7 @@ def check_body(connection: Connection, body: JobBody, settings: Settings, asker:
     return base
 
 
-def create_job(connection: Connection, body: JobBody, settings: Settings, asker: Asker, now: float) -> Row[Any]:
+def create_job(connection: Connection, body: JobBody, settings: Settings, asker: Asker, now: float) -> Row:
     """Raises ApiError 400, 404, and 429 where too many of the project wait already."""
     connection.execute(select(projects.c.id).where(projects.c.id == asker.project).with_for_update())
     if asker.again and (before := _made_before(connection, body, asker, now)) is not None:
@@ -72,7 +76,7 @@ def create_job(connection: Connection, body: JobBody, settings: Settings, asker:
     base = check_body(connection, body, settings, asker, folder, now)
     _refuse_many(connection, asker.project, settings.most_jobs)
     try:
-        _fill_folder(body, settings, folder)
+        fill_folder(body, settings, folder)
         return _insert(connection, name, body, base, settings, asker, folder, now)
     except BaseException:
         remove(folder)
@@ -88,7 +92,7 @@ def _insert(
     asker: Asker,
     folder: Path,
     now: float,
-) -> Row[Any]:
+) -> Row:
     seed = secrets.randbelow(LARGEST_SEED) if body.seed is None else body.seed
     given = body.settings.model_dump(mode="json")
     connection.execute(
@@ -105,7 +109,9 @@ def _insert(
             seed=seed,
             suffix=body.suffix,
             job_metadata=body.metadata,
-            hyperparameters={key: "auto" if value is None else value for key, value in given.items()},
+            hyperparameters={
+                key: AS_GIVEN.get(key, "auto") if value is None else value for key, value in given.items()
+            },
             created_at=now,
             attempts=0,
             progress=-1,
@@ -129,7 +135,7 @@ def facts_of(body: JobBody, recipe: dict[str, Any]) -> dict[str, Any]:
     return {"recipe": recipe, "hyperparameters": body.settings.model_dump(mode="json"), "columns": columns}
 
 
-def _fill_folder(body: JobBody, settings: Settings, folder: Path) -> None:
+def fill_folder(body: JobBody, settings: Settings, folder: Path) -> None:
     link(content_of(settings.home, body.training_file), folder / TRAINING)
     if body.validation_file:
         link(content_of(settings.home, body.validation_file), folder / VALIDATION)
@@ -138,7 +144,7 @@ def _fill_folder(body: JobBody, settings: Settings, folder: Path) -> None:
         write_text(folder / GRADER, reward_file(grader, Means.of(settings)))
 
 
-def _made_before(connection: Connection, body: JobBody, asker: Asker, now: float) -> Row[Any] | None:
+def _made_before(connection: Connection, body: JobBody, asker: Asker, now: float) -> Row | None:
     query = select(jobs).where(
         jobs.c.project == asker.project, jobs.c.body_sha256 == body.sha256, jobs.c.created_at > now - AGAIN_SECONDS
     )

@@ -38,14 +38,14 @@ def add_event(
     connection.execute(events.insert().values(**values))
 
 
-def list_events(database: Database, job: str, limit: int, after: str | None) -> tuple[list[Row[Any]], bool]:
+def list_events(database: Database, job: str, limit: int, after: str | None) -> tuple[list[Row], bool]:
     """The newest first. Raises ApiError 400 for a cursor of no event of this job."""
     with database.read() as connection:
         page = Page(events.c.id, (events.c.number,), limit=limit)
         return page_of(connection, select(events), events.c.job == job, page, after)
 
 
-def events_after(database: Database, job: str, number: int, most: int = 500) -> list[Row[Any]]:
+def events_after(database: Database, job: str, number: int, most: int = 500) -> list[Row]:
     """In their order, from one that was seen on."""
     with database.read() as connection:
         query = select(events).where(events.c.job == job, events.c.number > number).order_by(events.c.number)
@@ -59,7 +59,7 @@ def last_step(connection: Connection, job: str) -> int:
     return int(data["step"]) if data else 0
 
 
-def show_event(row: Row[Any]) -> dict[str, Any]:
+def show_event(row: Row) -> dict[str, Any]:
     return {
         "object": "fine_tuning.job.event",
         "id": row.id,

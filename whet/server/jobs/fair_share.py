@@ -19,9 +19,9 @@ def recent_starts(connection: Connection, now: float) -> Counter[str]:
     return Counter({project: number for project, number in connection.execute(query.group_by(jobs.c.project))})
 
 
-def next_of(waiting: Sequence[Row[Any]], running: Mapping[str, int], recent: Mapping[str, int]) -> Row[Any]:
+def next_of(waiting: Sequence[Row], running: Mapping[str, int], recent: Mapping[str, int]) -> Row:
     return min(waiting, key=lambda row: rank(row, running, recent))
 
 
-def rank(row: Row[Any], running: Mapping[str, int], recent: Mapping[str, int]) -> tuple[int, int, float, str]:
+def rank(row: Row, running: Mapping[str, int], recent: Mapping[str, int]) -> tuple[int, int, float, str]:
     return running.get(row.project, 0), recent.get(row.project, 0), row.created_at, row.id

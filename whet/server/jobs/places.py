@@ -25,3 +25,9 @@ def content_of(home: Path, file: str) -> Path:
 
 def checkpoint_folder(home: Path, job: str, step: int) -> Path:
     return job_folder(home, job) / "checkpoints" / f"step-{step}"
+
+
+def report_of(home: Path, project: str, job: str) -> Path | None:
+    """The page of a run that was evaluated."""
+    page = run_folder(home, project, job) / "report.html"
+    return page if page.is_file() else None

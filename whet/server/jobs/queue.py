@@ -64,7 +64,7 @@ def renew(database: Database, lease: Lease) -> None:
 
 
 @contextmanager
-def held_by(database: Database, lease: Lease) -> Iterator[tuple[Connection, Row[Any]]]:
+def held_by(database: Database, lease: Lease) -> Iterator[tuple[Connection, Row]]:
     """A transaction in which this lease holds: what is written in it is not written over a successor's. Gives the
     job's row, too. Raises LeaseLost."""
     with database.write() as connection:
@@ -87,7 +87,9 @@ def release(database: Database, lease: Lease, failed: str | None = None) -> None
         if failed is None:
             back["attempts"] = row.attempts - 1
         else:
-            add_event(connection, row.id, f"The job's program ended ({failed}); it goes on from its checkpoint", now, "warn")
+            add_event(
+                connection, row.id, f"The job's program ended ({failed}); it goes on from its checkpoint", now, "warn"
+            )
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(**back))
 
 
@@ -98,7 +100,7 @@ def fail(connection: Connection, job: str, error: dict[str, Any], now: float) ->
     add_event(connection, job, f"The job failed: {error['message']}", now, "error", {"code": error["code"]})
 
 
-def note_progress(connection: Connection, row: Row[Any], step: int) -> None:
+def note_progress(connection: Connection, row: Row, step: int) -> None:
     """A job that got further than any worker before has its attempts counted anew."""
     if step > row.progress:
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(progress=step, attempts=1))
@@ -112,7 +114,7 @@ def _free(now: float) -> Any:
     return or_(jobs.c.state == QUEUED, dead)
 
 
-def _in_turn(connection: Connection, now: float) -> list[Row[Any]]:
+def _in_turn(connection: Connection, now: float) -> list[Row]:
     """Those whose worker is gone first; then by fair share."""
     place = func.row_number().over(partition_by=(jobs.c.project, jobs.c.state), order_by=jobs.c.created_at)
     columns = (jobs.c.id, jobs.c.project, jobs.c.state, jobs.c.created_at, place.label("place"))
@@ -125,7 +127,7 @@ def _in_turn(connection: Connection, now: float) -> list[Row[Any]]:
     return sorted(rows, key=lambda row: (row.state == QUEUED, rank(row, running, recent)))
 
 
-def _take(connection: Connection, row: Row[Any], owner: str, now: float) -> Lease | None:
+def _take(connection: Connection, row: Row, owner: str, now: float) -> Lease | None:
     if row.attempts >= MOST_ATTEMPTS:
         _give_up(connection, row, "its worker was not heard of any more", now)
         return None
@@ -146,6 +148,6 @@ def _take(connection: Connection, row: Row[Any], owner: str, now: float) -> Leas
     return Lease(row.id, row.project, owner, row.fence + 1)
 
 
-def _give_up(connection: Connection, row: Row[Any], how: str, now: float) -> None:
+def _give_up(connection: Connection, row: Row, how: str, now: float) -> None:
     what = f"{row.attempts} workers were lost with this job, and it got no further in any of them; the last: {how}."
     fail(connection, row.id, {"code": "worker_lost", "message": what, "param": None}, now)

@@ -6,7 +6,7 @@ reinforcement   grpo      batch_size: prompts a step · compute_multiplier: time
                           steps between validations · the grader as a reward of the kind `function`
 validation_file           `test`: rows that nobody trains on, by which the verdict is given
 
-What the rows decide (batch_size in tokens, the rate) is settled by whet/server/jobs/numbers.py, in the worker.
+What the rows decide (batch_size in tokens, the rate) is settled by whet/server/jobs/children/numbers.py, in the worker.
 """
 
 from __future__ import annotations

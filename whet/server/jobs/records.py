@@ -20,7 +20,7 @@ LOOKED_AT = 200
 """Jobs that are read at once while a filter is applied."""
 
 
-def find_job(connection: Connection, project: str, name: str, lock: bool = False) -> Row[Any]:
+def find_job(connection: Connection, project: str, name: str, lock: bool = False) -> Row:
     """Raises ApiError 404."""
     row = None
     if is_id(name):
@@ -33,14 +33,14 @@ def find_job(connection: Connection, project: str, name: str, lock: bool = False
 
 def list_jobs(
     database: Database, project: str, limit: int, after: str | None, metadata: Mapping[str, str] | None | bool
-) -> tuple[list[Row[Any]], bool]:
+) -> tuple[list[Row], bool]:
     """The newest first. `metadata`: pairs that a job must have; None: only jobs without any; False: all jobs."""
     page = Page(jobs.c.id, (jobs.c.created_at, jobs.c.id), limit=limit)
     with database.read() as connection:
         if metadata is False or metadata == {}:
             return page_of(connection, select(jobs), jobs.c.project == project, page, after)
 
-        found: list[Row[Any]] = []
+        found: list[Row] = []
         more = True
         wide = Page(page.name, page.keys, limit=LOOKED_AT)
         while more and len(found) <= limit:
@@ -50,7 +50,7 @@ def list_jobs(
     return found[:limit], len(found) > limit
 
 
-def cancel_job(database: Database, project: str, name: str) -> Row[Any]:
+def cancel_job(database: Database, project: str, name: str) -> Row:
     """Over at once; a worker that is at it notices that its fence is no more, and ends what it runs."""
     with database.write() as connection:
         row = find_job(connection, project, name, lock=True)
@@ -62,7 +62,7 @@ def cancel_job(database: Database, project: str, name: str) -> Row[Any]:
         return find_job(connection, project, name)
 
 
-def pause_job(database: Database, project: str, name: str) -> Row[Any]:
+def pause_job(database: Database, project: str, name: str) -> Row:
     """What was learned up to the last checkpoint is kept."""
     with database.write() as connection:
         row = find_job(connection, project, name, lock=True)
@@ -73,7 +73,7 @@ def pause_job(database: Database, project: str, name: str) -> Row[Any]:
         return find_job(connection, project, name)
 
 
-def resume_job(database: Database, project: str, name: str) -> Row[Any]:
+def resume_job(database: Database, project: str, name: str) -> Row:
     with database.write() as connection:
         row = find_job(connection, project, name, lock=True)
         if row.state != PAUSED:
@@ -83,26 +83,26 @@ def resume_job(database: Database, project: str, name: str) -> Row[Any]:
         return find_job(connection, project, name)
 
 
-def list_checkpoints(database: Database, job: str, limit: int, after: str | None) -> tuple[list[Row[Any]], bool]:
+def list_checkpoints(database: Database, job: str, limit: int, after: str | None) -> tuple[list[Row], bool]:
     """The newest first; those whose time is over are gone."""
     with database.read() as connection:
         page = Page(checkpoints.c.id, (checkpoints.c.step,), limit=limit)
         return page_of(connection, select(checkpoints), checkpoints.c.job == job, page, after)
 
 
-def _has(row: Row[Any], metadata: Mapping[str, str] | None | bool) -> bool:
+def _has(row: Row, metadata: Mapping[str, str] | None | bool) -> bool:
     own = row.job_metadata or {}
     if not isinstance(metadata, Mapping):
         return not own
     return all(own.get(key) == value for key, value in metadata.items())
 
 
-def _change(connection: Connection, row: Row[Any], **values: Any) -> None:
+def _change(connection: Connection, row: Row, **values: Any) -> None:
     """The fence grows, so that what a worker still writes is refused."""
     free = {"fence": row.fence + 1, "owner": None, "lease_until": None, "phase": None, "estimated_finish": None}
     connection.execute(update(jobs).where(jobs.c.id == row.id).values(**free | values))
 
 
-def _wrong_state(row: Row[Any], wanted: str) -> ApiError:
+def _wrong_state(row: Row, wanted: str) -> ApiError:
     what = f"Job {row.id} is {row.state.replace('_', ' ')}, and cannot be {wanted}."
     return ApiError(400, what, code="invalid_job_state")

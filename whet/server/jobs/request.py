@@ -81,7 +81,9 @@ class JobBody(Body):
     hyperparameters: Hyperparameters | None = None
     suffix: Annotated[str, Field(max_length=64)] | None = None
     seed: Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)] | None = None
-    metadata: Annotated[dict[Annotated[str, Field(max_length=MOST_KEY)], Label], Field(max_length=MOST_PAIRS)] | None = None
+    metadata: (
+        Annotated[dict[Annotated[str, Field(max_length=MOST_KEY)], Label], Field(max_length=MOST_PAIRS)] | None
+    ) = None
     integrations: list[Any] | None = None
     whet: dict[str, Any] | None = None
 
@@ -162,7 +164,9 @@ def refuse_unknown_model(model: str, bases: Mapping[str, str], tuned: bool) -> s
         why = f"{model} is a tuned model; tuning goes on from a base, with the old rows and the new ones together."
         raise unsupported("model", why)
     what = f"The model {model!r} does not exist or cannot be tuned{nearest(model, bases)}"
-    raise ApiError(400, f"{what.rstrip('?;')}; the bases here are {', '.join(bases)}.", code="model_not_found", param="model")
+    raise ApiError(
+        400, f"{what.rstrip('?;')}; the bases here are {', '.join(bases)}.", code="model_not_found", param="model"
+    )
 
 
 def _texts(metadata: Mapping[str, str] | None) -> list[str]:

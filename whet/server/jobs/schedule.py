@@ -13,6 +13,7 @@ from whet.server.database.tables import jobs
 from whet.server.jobs.fair_share import next_of, recent_starts
 from whet.server.jobs.states import QUEUED, RUNNING
 
+UNKNOWN = float("inf")
 MOST = 1000
 """Waiting jobs that are played forward."""
 
@@ -31,37 +32,36 @@ def expected_times(connection: Connection, workers: int, now: float) -> dict[str
     query = select(*columns).where(or_(jobs.c.state == RUNNING, jobs.c.state == QUEUED))
     rows = list(connection.execute(query.order_by(jobs.c.created_at).limit(MOST)))
     found: dict[str, Expected] = {}
-    free: list[float] = []
+    ends: list[tuple[float, str]] = []
+    """When each worker is free again, and whose job it ends with."""
 
     for row in rows:
         if row.state == RUNNING:
             finish = _finish(row, row.started_at or now, now)
             found[row.id] = Expected(row.started_at, finish)
-            free.append(float("inf") if finish is None else finish)
-    free += [now] * (max(1, workers) - len(free))
-    heapq.heapify(free)
+            ends.append((UNKNOWN if finish is None else finish, row.project))
+    ends += [(now, "")] * (max(1, workers) - len(ends))
+    heapq.heapify(ends)
 
     waiting = [row for row in rows if row.state == QUEUED]
-    shares = Counter(row.project for row in rows if row.state == RUNNING)
+    running = Counter(row.project for row in rows if row.state == RUNNING)
     recent = recent_starts(connection, now)
     while waiting:
-        start = heapq.heappop(free)
-        row = next_of(waiting, shares, recent)
+        start, ended = heapq.heappop(ends)
+        running[ended] -= 1
+        row = next_of(waiting, running, recent)
         waiting.remove(row)
+        running[row.project] += 1
         recent[row.project] += 1
 
-        if start == float("inf"):
-            found[row.id] = Expected(None, None)
-            finish = None
-        else:
-            finish = _finish(row, start, start)
-            found[row.id] = Expected(start, finish)
-        heapq.heappush(free, float("inf") if finish is None else finish)
+        finish = None if start == UNKNOWN else _finish(row, start, start)
+        found[row.id] = Expected(None if start == UNKNOWN else start, finish)
+        heapq.heappush(ends, (UNKNOWN if finish is None else finish, row.project))
 
     return found
 
 
-def _finish(row: Row[Any], start: float, now: float) -> float | None:
+def _finish(row: Row, start: float, now: float) -> float | None:
     """A job that takes longer than it was thought to ends any moment."""
     seconds = (row.estimate or {}).get("seconds")
     return None if seconds is None else max(now, start + seconds)

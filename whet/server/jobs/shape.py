@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from whet.server.jobs.schedule import Expected
 
 
-def show_job(row: Row[Any], expected: Expected | None = None) -> dict[str, Any]:
+def show_job(row: Row, expected: Expected | None = None) -> dict[str, Any]:
     """`result`, `estimate`, `phase` and `expected_start` are Whet's own."""
     kept = row.hyperparameters
     first = {key: kept.get(key, "auto") for key in ("n_epochs", "batch_size", "learning_rate_multiplier")}
@@ -43,7 +43,7 @@ def show_job(row: Row[Any], expected: Expected | None = None) -> dict[str, Any]:
     }
 
 
-def show_checkpoint(row: Row[Any]) -> dict[str, Any]:
+def show_checkpoint(row: Row) -> dict[str, Any]:
     return {
         "object": "fine_tuning.job.checkpoint",
         "id": row.id,
@@ -56,9 +56,9 @@ def show_checkpoint(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _method(row: Row[Any]) -> dict[str, Any]:
+def _method(row: Row) -> dict[str, Any]:
     """The method as it was asked for, with the hyperparameters that were used."""
-    asked = row.request.get("method") or {"type": "supervised"}
+    asked: dict[str, Any] = row.request.get("method") or {"type": "supervised"}
     body = dict(asked.get(asked["type"]) or {})
     return {"type": asked["type"], asked["type"]: {**body, "hyperparameters": row.hyperparameters}}
 

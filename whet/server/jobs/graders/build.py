@@ -104,7 +104,7 @@ def grader_of(grader: Any, means: Means, cache: Path | None = None) -> Graded:
         case Python():
             return PythonGrader(grader)
         case ScoreModel():
-            place = None if cache is None else cache / f"{len(list(cache.glob('*.json')))}.json"
+            place = None if cache is None else cache / "said.json"
             return ScoreModelGrader(grader, means.url, means.key, place)
         case Multi():
             inner = {}
@@ -187,7 +187,9 @@ def _refuse_score_model(grader: ScoreModel, means: Means, param: str) -> None:
 
     low, high = grader.range or (0.0, 1.0)
     if not low < high:
-        raise ApiError(400, f"{param}.range: {low:g} is not below {high:g}.", code="invalid_value", param=f"{param}.range")
+        raise ApiError(
+            400, f"{param}.range: {low:g} is not below {high:g}.", code="invalid_value", param=f"{param}.range"
+        )
     effort = grader.sampling_params and grader.sampling_params.reasoning_effort
     if effort:
         raise unsupported(f"{param}.sampling_params.reasoning_effort", "a grader's model is asked as it is.")

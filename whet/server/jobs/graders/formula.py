@@ -18,7 +18,7 @@ OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
     ast.Pow: math.pow,
 }
-FUNCTIONS: dict[str, Callable[..., float]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min, "max": max, "abs": abs, "floor": math.floor, "ceil": math.ceil, "exp": math.exp, "sqrt": math.sqrt,
     "log": math.log,
 }  # fmt: skip
@@ -80,7 +80,9 @@ class Formula:
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 values: list[Any] = [self._value(argument, scores) for argument in arguments]
                 try:
-                    return float(FUNCTIONS[name](*values) if len(values) > 1 or name not in ("min", "max") else values[0])
+                    return float(
+                        FUNCTIONS[name](*values) if len(values) > 1 or name not in ("min", "max") else values[0]
+                    )
                 except TypeError as error:
                     raise ValueError(f"{name} does not take {len(values)} numbers") from error
         raise AssertionError("`_refuse` has looked at all of it")

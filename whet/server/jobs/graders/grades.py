@@ -18,7 +18,11 @@ FLAGS = (
     "model_grader_refusal_error",
     "model_grader_parse_error",
 )
-DETAILS = ("python_grader_server_error_type", "python_grader_runtime_error_details", "model_grader_server_error_details")
+DETAILS = (
+    "python_grader_server_error_type",
+    "python_grader_runtime_error_details",
+    "model_grader_server_error_details",
+)
 
 
 @dataclass(slots=True)

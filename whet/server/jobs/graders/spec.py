@@ -75,9 +75,7 @@ class LabelModel(BaseModel):
     name: Name
 
 
-SingleGrader = Annotated[
-    StringCheck | TextSimilarity | Python | ScoreModel | LabelModel, Field(discriminator="type")
-]
+SingleGrader = Annotated[StringCheck | TextSimilarity | Python | ScoreModel | LabelModel, Field(discriminator="type")]
 
 
 class Multi(Spec):
@@ -95,6 +93,4 @@ class Multi(Spec):
         return {self.graders.name: self.graders}
 
 
-Grader = Annotated[
-    StringCheck | TextSimilarity | Python | ScoreModel | LabelModel | Multi, Field(discriminator="type")
-]
+Grader = Annotated[StringCheck | TextSimilarity | Python | ScoreModel | LabelModel | Multi, Field(discriminator="type")]

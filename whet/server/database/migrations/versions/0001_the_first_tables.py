@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("suffix", sa.String(), nullable=True),
         sa.Column("job_metadata", sa.JSON(), nullable=True),
         sa.Column("hyperparameters", sa.JSON(), nullable=False),
+        sa.Column("recipe", sa.JSON(), nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("estimate", sa.JSON(), nullable=True),
         sa.Column("result", sa.JSON(), nullable=True),

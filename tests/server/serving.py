@@ -1,0 +1,50 @@
+"""A service in a thread of the test, over a real socket, and the official client of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from openai import OpenAI
+
+from whet.server.application import create_app
+from whet.server.service import Service
+from whet.server.settings import Settings
+
+
+@dataclass
+class Served:
+    service: Service
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def client(self, key: str = "none", strict: bool = True) -> OpenAI:
+        """The official client; `strict` refuses answers that are not what its types say."""
+        return OpenAI(base_url=self.url, api_key=key, max_retries=0, _strict_response_validation=strict)
+
+
+@contextmanager
+def served(home: Path, **settings: Any) -> Iterator[Served]:
+    """Without keys and workers, unless the test says otherwise."""
+    app = create_app(Settings(home, **{"auth": False, "workers": 0, **settings}))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server ended at its start"
+        time.sleep(0.02)
+
+    try:
+        yield Served(app.state.service, server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join()
