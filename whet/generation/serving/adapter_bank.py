@@ -85,9 +85,9 @@ class AdapterBank:
 
     def choose(self, index_M: Sequence[int], rows: int) -> list[RowGroup]:
         """The rows by place, made anew only when they change."""
-        wanted = tuple(index_M)
+        wanted = (rows, *index_M)
         if wanted != self.known[0]:
-            self.known = wanted, group_rows(wanted)
+            self.known = wanted, group_rows(index_M, rows)
         return self.known[1]
 
     def pack(self, factors: Mapping[int, Any]) -> LaidOut:
