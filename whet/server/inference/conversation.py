@@ -100,9 +100,6 @@ def _prompt(body: ChatBody, use: ToolUse, form: Form, opened: OpenedModel) -> li
     messages = read_messages(body.messages, opened.wording)
     try:
         return opened.wording.prompt(messages, use.shown, form.beginning)
-    except UnicodeEncodeError as error:
-        what = "The messages hold half of a surrogate pair, which is no character."
-        raise ApiError(400, what, code="invalid_value", param="messages") from error
     except WhetError as error:
         raise of_whet(error, "messages") from error
 
