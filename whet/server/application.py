@@ -112,6 +112,8 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def misshapen(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return _shown(ApiError(400, f"The body is no JSON: {first['ctx']['error']}.", code="invalid_json"))
         where = ".".join(str(part) for part in first["loc"][1:]) or None
         return _shown(ApiError(400, f"{where or 'The body'}: {first['msg']}.", code="invalid_value", param=where))
 

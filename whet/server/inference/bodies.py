@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from whet.errors import InputError, nearest
 from whet.generation.serving.token_choice import TokenChoice
@@ -19,6 +20,7 @@ HARMLESS = ("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt
 ONLY: dict[str, tuple[Any, ...]] = {
     "store": (False,), "service_tier": ("auto", "default"), "modalities": (["text"],)
 }  # fmt: skip
+SURROGATE = re.compile("[\ud800-\udfff]")
 NOT_HERE = "this service does not have it; leave it out."
 Stop = str | list[str]
 
@@ -27,6 +29,15 @@ class Body(BaseModel):
     """Numbers are numbers and texts are texts; unknown keys are held for `refuse_unknown`."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_half_characters(cls, value: Any) -> Any:
+        """JSON may hold half of a surrogate pair, which no tokenizer reads. Raises ApiError."""
+        if (where := _half_character(value)) is not None:
+            what = f"{where or 'The body'} holds half of a surrogate pair, which is no character."
+            raise ApiError(400, what, code="invalid_value", param=where or None)
+        return value
 
 
 class StreamOptions(Body):
@@ -96,6 +107,21 @@ class SamplingBody(Body):
                 raise ApiError(400, what, code="invalid_value", param="logit_bias")
             biases[int(key)] = value
         return biases
+
+
+def _half_character(value: Any, where: str = "") -> str | None:
+    """Where the first lone surrogate is; None where there is none."""
+    if isinstance(value, str):
+        return where if not value.isascii() and SURROGATE.search(value) else None
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        if any(isinstance(key, str) and SURROGATE.search(key) for key in value):
+            return where
+        items = value.items()
+    elif isinstance(value, list) and not (value and isinstance(value[0], int)):
+        items = enumerate(value)
+    found = (_half_character(inner, f"{where}.{key}".lstrip(".")) for key, inner in items)
+    return next((one for one in found if one is not None), None)
 
 
 def refuse_unknown(body: Body, refused: Mapping[str, str], more: Iterable[str] = ()) -> None:

@@ -191,12 +191,7 @@ def _prepare(body: CompletionBody, opened: OpenedModel) -> Completion:
 
 def _read(prompt: str | list[int], opened: OpenedModel) -> ReadPrompt:
     if isinstance(prompt, str):
-        try:
-            return ReadPrompt(prompt, opened.wording.ids(prompt))
-        except UnicodeEncodeError as error:
-            what = "The prompt holds half of a surrogate pair, which is no character."
-            raise ApiError(400, what, code="invalid_value", param="prompt") from error
-
+        return ReadPrompt(prompt, opened.wording.ids(prompt))
     wrong = next((token for token in prompt if not 0 <= token < opened.size), None)
     if wrong is not None:
         what = f"prompt: {wrong} is no token of this model, which has the tokens 0 to {opened.size - 1:,}."

@@ -115,9 +115,6 @@ def _prompt(body: ChatBody, use: ToolUse, form: Form, opened: OpenedModel, sourc
             room = min(body.max_completion_tokens or body.max_tokens or USUAL_ROOM, USUAL_ROOM)
             messages = sources.arrange(messages, size, opened.context - room)
         return opened.wording.prompt(messages, use.shown, form.beginning)
-    except UnicodeEncodeError as error:
-        what = "The messages hold half of a surrogate pair, which is no character."
-        raise ApiError(400, what, code="invalid_value", param="messages") from error
     except WhetError as error:
         raise of_whet(error, "messages") from error
 
