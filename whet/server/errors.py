@@ -1,6 +1,6 @@
 """Errors in OpenAI's shape: {"error": {message, type, param, code}}, with the status that its clients know.
 
-408, 409, 429 and 5xx are sent again by those clients on their own; so what is wrong with a request is never one of them.
+408, 409, 429 and 5xx are sent again by those clients on their own; what is wrong with a request is never one of them.
 """
 
 from __future__ import annotations
