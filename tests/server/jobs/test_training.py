@@ -17,6 +17,7 @@ import pytest
 from openai import OpenAI
 from openai.types.fine_tuning import FineTuningJob
 
+from tests.server.conftest import new_database
 from tests.server.serving import Served, served
 from whet.store.atomic import sha256_file
 
@@ -206,6 +207,14 @@ def test_a_job_that_is_killed_paused_and_moved_ends_in_the_same_weights(service:
     assert steps[::-1] == list(range(1, len(steps) + 1)), "a step is told twice, or not at all"
     texts = [event.message for event in loose.list_events(job.id, limit=100)]
     assert any("SIGKILL" in text for text in texts)
+
+
+@pytest.mark.slow
+def test_a_job_on_postgres(postgres: str, tmp_path: Path) -> None:
+    with served(tmp_path, workers=1, database=new_database(postgres)) as service:
+        told = finished(service.client(), start(service.client(), rows(), hyperparameters={"n_epochs": 3}).id)
+        assert told.status == "succeeded", told.error
+        assert service.client().fine_tuning.jobs.checkpoints.list(told.id).data
 
 
 @pytest.mark.slow

@@ -1,12 +1,11 @@
-"""Whose turn it is: the project with the fewest jobs at work, then with the fewest begun lately, then the oldest job."""
+"""Whose turn it is: the project with the fewest jobs at work, then the fewest begun lately, then the oldest job."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from whet.server.database.tables import jobs
 
@@ -15,8 +14,15 @@ RECENT_SECONDS = 3600.0
 
 def recent_starts(connection: Connection, now: float) -> Counter[str]:
     """By project: jobs that began within the last hour."""
-    query = select(jobs.c.project, func.count()).where(jobs.c.started_at > now - RECENT_SECONDS)
-    return Counter({project: number for project, number in connection.execute(query.group_by(jobs.c.project))})
+    return count_by_project(connection, jobs.c.started_at > now - RECENT_SECONDS)
+
+
+def count_by_project(connection: Connection, which: ColumnElement[bool]) -> Counter[str]:
+    counted: Counter[str] = Counter()
+    query = select(jobs.c.project, func.count()).where(which).group_by(jobs.c.project)
+    for project, number in connection.execute(query):
+        counted[project] = number
+    return counted
 
 
 def next_of(waiting: Sequence[Row], running: Mapping[str, int], recent: Mapping[str, int]) -> Row:

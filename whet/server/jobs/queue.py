@@ -6,7 +6,6 @@ or nobody wants it any more.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from sqlalchemy import Connection, Row, and_, func, or_, select, update
 from whet.server.database.opening import Database
 from whet.server.database.tables import jobs
 from whet.server.jobs.events import add_event
-from whet.server.jobs.fair_share import rank, recent_starts
+from whet.server.jobs.fair_share import count_by_project, rank, recent_starts
 from whet.server.jobs.states import FAILED, QUEUED, RUNNING
 
 LEASE_SECONDS = 20.0
@@ -121,8 +120,7 @@ def _in_turn(connection: Connection, now: float) -> list[Row]:
     inner = select(*columns).where(_free(now)).subquery()
     rows = list(connection.execute(select(inner).where(inner.c.place <= OF_A_PROJECT)))
 
-    at_work = select(jobs.c.project, func.count()).where(jobs.c.state == RUNNING, jobs.c.lease_until >= now)
-    running = Counter({project: number for project, number in connection.execute(at_work.group_by(jobs.c.project))})
+    running = count_by_project(connection, and_(jobs.c.state == RUNNING, jobs.c.lease_until >= now))
     recent = recent_starts(connection, now)
     return sorted(rows, key=lambda row: (row.state == QUEUED, rank(row, running, recent)))
 

@@ -25,9 +25,9 @@ TRAINING, VALIDATION, GRADER = "training.jsonl", "validation.jsonl", "grader.py"
 SAMPLES = 8
 """Answers to a prompt at a compute_multiplier of 1, as of the recipe's own default."""
 OWN_KEYS = (
-    "adapter", "batch_tokens", "checkpoint_every", "columns", "drop_budget", "dtype", "evaluate", "forgetting", "format",
-    "goal", "keep", "learning_rate", "max_tokens", "optimizer", "recompute", "schedule", "split", "steps", "system",
-    "too_long",
+    "adapter", "batch_tokens", "checkpoint_every", "columns", "drop_budget", "dtype", "evaluate", "forgetting",
+    "format", "goal", "keep", "learning_rate", "max_tokens", "optimizer", "recompute", "schedule", "split", "steps",
+    "system", "too_long",
 )  # fmt: skip
 """Keys of a recipe that a request may set under `whet`: none that names a file, a server or code."""
 OF_METHOD = ("max_new_tokens", "loss", "kl", "label_smoothing")

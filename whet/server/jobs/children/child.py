@@ -32,8 +32,8 @@ BUSY = 75
 """EX_TEMPFAIL: the run is still held by a process that is being killed; that is no failure of the job."""
 BUSY_SECONDS = 20.0
 ROOM, BYTES_A_NUMBER, CHECKPOINTS = 256 << 20, 16, 24
-"""Bytes that a run takes beside its weights; of a trained number with its state, in two checkpoints and one best; models
-that a usual run keeps on the way, at 4 bytes a number."""
+"""Bytes that a run takes beside its weights; of a trained number with its state, in two checkpoints and one best;
+models that a usual run keeps on the way, at 4 bytes a number."""
 CODES: tuple[tuple[type[WhetError], str], ...] = (
     (DiskFullError, "disk_full"),
     (OutOfMemoryError, "out_of_memory"),
