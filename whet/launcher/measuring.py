@@ -3,7 +3,6 @@ against each other, and against the same opponents, by the code of a local run."
 
 from __future__ import annotations
 
-
 from whet.evaluation.content import state_content
 from whet.evaluation.contest import HeldOut
 from whet.evaluation.facts import AnswerLine, Evaluation, Measured, add_keys
