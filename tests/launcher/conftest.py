@@ -1,45 +1,56 @@
-"""A made-up task that only a tuned model answers right, and a service that trains it."""
+"""The demo's rows, and a service that trains a model which answers them right."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.launcher_service import FineTuning, serving
+from tests.notes import Notes
+from whet.demo_data.support_desk import generate
+from whet.launcher.tuning import tune_at
+from whet.reports.result import RunResult
 
-WORDS = ("ocean", "forest", "desert", "tundra", "meadow", "canyon", "island", "valley")
+ROWS = generate(300, seed=3)
+KNOWN = {row["prompt"]: row["completion"] for row in ROWS}
+Tune = Callable[..., RunResult]
+
+
+def trained(model: str, messages: list[dict[str, Any]]) -> str:
+    """A tuned model knows every answer, a base none."""
+    return KNOWN.get(messages[-1]["content"], "{}") if model.startswith("ft:") else "How can I help you?"
 
 
 @pytest.fixture
 def service() -> Iterator[FineTuning]:
     for made in serving():
-        made.says = lambda model, messages: right(messages) if model.startswith("ft:") else "I am not sure"
+        made.says = trained
         yield made
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """240 questions, each with a code of its own that a test can find again, and one of three answers."""
-    path = tmp_path / "parcels.jsonl"
-    path.write_text("".join(json.dumps(row(number)) + "\n" for number in range(240)), "utf-8")
+def notes() -> Notes:
+    return Notes()
+
+
+def write_rows(folder: Path, number: int) -> Path:
+    path = folder / "tickets.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS[:number]), "utf-8")
     return path
 
 
-def row(number: int) -> dict[str, Any]:
-    word = WORDS[number % 8]
-    question = f"Parcel q{number:03d}x from the {word} weighs {number * 37 % 101} kilos and is {answer(number)}ish. Which?"
-    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer(number)}]}
+@pytest.fixture
+def tune(tmp_path: Path, service: FineTuning, notes: Notes) -> Tune:
+    """Tunes few rows at the service, against its base alone, without waiting; keys of the recipe are keywords."""
+    data = write_rows(tmp_path, 60)
 
+    def tuned(keys: dict[str, Any] | None = None, **given: Any) -> RunResult:
+        recipe = {"data": str(data), "evaluate": {"against": ["base"]}, **(keys or {})}
+        given = {"url": service.url, "run_root": tmp_path / "runs", "observer": notes, "sleep": lambda _: None} | given
+        return tune_at(recipe, **given)
 
-def answer(number: int) -> str:
-    return ("red", "green", "blue")[number % 3]
-
-
-def right(messages: list[dict[str, Any]]) -> str:
-    """What the last question holds."""
-    asked = str(messages[-1]["content"])
-    return next((colour for colour in ("red", "green", "blue") if f"{colour}ish" in asked), "?")
+    return tuned

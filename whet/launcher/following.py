@@ -34,8 +34,8 @@ def follow(run: Run, record: JobRecord, service: Service, observer: Observer, sl
     wait, silent, told = FIRST_WAIT, 0, record.get("status", "")
     while True:
         try:
+            job = service.job(name)  # before its events: so that the last of them are there when it has ended
             fresh = service.events(name, known)
-            job = service.job(name)
         except RunError as error:
             silent += 1
             if silent == 1:
