@@ -16,7 +16,7 @@ Answer = Callable[[str, list[Facts]], str]
 
 
 class FineTuning:
-    """Jobs succeed after `polls` questions. `lose` names requests, as `POST /v1/files`, whose next answer is lost though
+    """Jobs succeed after `polls` questions. `lose` names requests, as `POST /v1/files`, whose next answer is lost when
     the service has done what was asked; `deny` those that are answered 503 and not done."""
 
     def __init__(self) -> None:

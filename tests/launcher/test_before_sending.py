@@ -49,7 +49,8 @@ def test_what_no_service_can_be_asked_for_is_refused_by_name(keys: dict[str, Any
 def test_what_is_obeyed_here_or_asks_for_nothing_is_taken() -> None:
     keys = {"epochs": 2, "learning_rate": 1e-3, "batch_tokens": 512, "seed": 4, "split": {"test": 0.2}, "keep": False}
     measured = {"metric": "json", "against": ["base"], "forgetting": False}
-    refuse_untaken(load_recipe({"data": "tickets.jsonl", "base": "nano", "method": "sft", "evaluate": measured, **keys}))
+    named = {"base": "nano", "method": "sft", "evaluate": measured}
+    refuse_untaken(load_recipe({"data": "tickets.jsonl", **named, **keys}))
 
 
 def test_a_refusal_of_the_rows_sends_nothing(tune: Tune, service: FineTuning, tmp_path: Path) -> None:
@@ -219,6 +220,6 @@ def test_a_url_reaches_as_far_as_v1() -> None:
 
 
 def test_a_services_own_estimate_is_said(tune: Tune, service: FineTuning, notes: Notes) -> None:
-    service.estimate = {"object": "estimate", "seconds": 12, "rows_dropped": 0}
+    service.estimate = {"object": "estimate", "seconds": 12, "fits": True, "memory_bytes": 932331259}
     tune()
-    assert "the service's own estimate: seconds 12, rows_dropped 0" in notes.notes
+    assert "the service's own estimate: seconds 12, fits yes, memory 932 MB" in notes.notes

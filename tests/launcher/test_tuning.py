@@ -1,4 +1,4 @@
-"""A run that a service trains: what leaves this machine, what is said of it, and one verdict, wherever it was trained."""
+"""A run that a service trains: what leaves this machine, what is said of it, and one verdict for all trainings."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_same_call_gives_the_finished_result(result: RunResult, served: Fine
 def test_the_run_says_where_it_was_trained(result: RunResult, served: FineTuning, said: Notes) -> None:
     page = (result.folder / "report.html").read_text("utf-8")
     assert f"Trained at {served.url}" in page and "ft:nano:tickets:ftjob-1" in page and "loss on the references" in page
-    assert "Fine-tuning job started" in said.notes and any("no test row leaves" in note for note in said.notes)
+    assert "Fine-tuning job started" in said.notes and any("no test row is among them" in note for note in said.notes)
     assert [line["loss"] for line in Run(result.folder).metrics()] == [2.0, 1.0]
     listed = list_runs(result.folder.parent)
     assert [(run.name, run.status, run.verdict) for run in listed] == [(result["run"], "done", "better")]

@@ -17,6 +17,8 @@ PAGE, MOST_PAGES = 100, 20
 TRIES = 6
 """Of making something, each after a look whether it was made already."""
 UNLIKE = "check that the URL reaches as far as /v1 of a service with OpenAI's fine-tuning API"
+ESTIMATE_SECONDS = 200.0
+"""`whet serve` reads the rows first, and waits 180 s for a worker that has time."""
 JOBS = "/fine_tuning/jobs"
 Facts = dict[str, Any]
 
@@ -68,8 +70,10 @@ class Service:
 
     def estimate(self, body: Facts) -> Facts | None:
         """What `whet serve` says of a job before it is made; None from a service that has no such thing."""
+        client = self.place.client(retries=0)
+        client.seconds = ESTIMATE_SECONDS
         try:
-            return self._object(self.place.client(retries=0).post(f"{JOBS}/estimate", body))
+            return self._object(client.post(f"{JOBS}/estimate", body))
         except (InputError, RunError):
             return None
 

@@ -16,7 +16,7 @@ from whet.observer import Observer
 from whet.recipe.schema import Recipe
 from whet.store.atomic import make_folder, write_text
 from whet.store.run import Run
-from whet.text.wording import size
+from whet.text.wording import is_finite, plain_word, size
 
 FOLDER = "sent"
 """In the run's folder: what left this machine, byte for byte."""
@@ -67,7 +67,7 @@ def send_rows(run: Run, record: JobRecord, service: Service, observer: Observer)
         )
         file["id"] = id_of(made, "file", service.place.url)
         keep(run, record)
-        observer.note(f"sent {rows} as {file['id']}; no test row leaves this machine")
+        observer.note(f"sent {rows} as {file['id']}; no test row is among them")
 
 
 def make_job(
@@ -86,6 +86,7 @@ def make_job(
     body = body_of(recipe, run, record, place, numbers)
     token, training = record.get("token", ""), body["training_file"]
     begun = "request" in record
+    observer.phase(f"asking {place.url} for the job")
     if not begun and (estimate := service.estimate(body)) is not None:
         observer.note(f"the service's own estimate: {format_estimate(estimate)}")
         keep(run, record, estimate=estimate)
@@ -105,8 +106,13 @@ def format_estimate(estimate: dict[str, Any]) -> str:
     told = estimate.get("sentence") or estimate.get("summary")
     if isinstance(told, str):
         return told
-    plain = {key: value for key, value in estimate.items() if isinstance(value, str | int | float) and key != "object"}
-    return ", ".join(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in plain.items())
+    parts = []
+    for key, value in estimate.items():
+        if key.endswith("_bytes") and is_finite(value):
+            parts.append(f"{key.removesuffix('_bytes')} {size(value)}")
+        elif isinstance(value, str | int | float) and key not in ("object", "model"):
+            parts.append(f"{key} {plain_word(value)}")
+    return ", ".join(parts)
 
 
 def _refuse_other(before: SentFile, now: SentFile, run: Run) -> None:
