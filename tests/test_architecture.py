@@ -28,7 +28,7 @@ ORDER = (
     "web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
-LATER = "distributed monitoring launcher web".split()
+LATER = "distributed monitoring web".split()
 """Places that are kept for rooms to come: a folder is made with its first file."""
 INSIDE = {
     "recipe": (
@@ -80,6 +80,10 @@ INSIDE = {
         "demo releases"
     ),
     "server": "errors settings database metrics access files jobs inference knowledge service routes application running",
+    "launcher": (
+        "place record row_reader untaken rows_to_send service request submitting following answers opposing prices "
+        "measuring tuning"
+    ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
         "reference"

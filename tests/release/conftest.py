@@ -40,7 +40,7 @@ def dated(tmp_path_factory: pytest.TempPathFactory) -> Run:
     template.write_text(DATE + template.read_text("utf-8"), "utf-8")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "_clock", lambda run: TRAINED)
+        patched.setattr(session, "clock_of", lambda run: TRAINED)
         patched.setattr(golden_of_run, "conversations", lambda *asked: conversations(*asked)[6:9])
         run = made_run(folder, adapter={"kind": "lora", "rank": 4}, base=str(base))
         golden_of(run, Silent())

@@ -14,11 +14,13 @@ from whet.recipe.schema import Recipe
 from whet.store.model_registry import find_run
 
 
-def asked_recipe(data: str, overrides: Sequence[Override] | None, planned: bool = False) -> Recipe:
-    """A recipe that is only `planned` may name a public base that is not here. Raises RecipeError, ModelError,
-    DataError."""
+def asked_recipe(
+    data: str, overrides: Sequence[Override] | None, planned: bool = False, elsewhere: bool = False
+) -> Recipe:
+    """A recipe that is only `planned` may name a public base that is not here, and one that is trained `elsewhere` what
+    a service calls its base. Raises RecipeError, ModelError, DataError."""
     recipe = load_recipe(data, overrides or [])
-    if not planned or find_public(recipe.base) is None:
+    if not elsewhere and (not planned or find_public(recipe.base) is None):
         refuse_missing_base(recipe.base)
 
     if isinstance(recipe.data, str):

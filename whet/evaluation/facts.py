@@ -301,6 +301,21 @@ class TrainingFacts(TypedDict):
     """Answers written in training that tampered with the tests."""
 
 
+class ElsewhereFacts(TypedDict):
+    """Of a run whose model a service trained, and has (whet/launcher)."""
+
+    url: str
+    job: str
+    tuned_model: str
+    trained_tokens: int | None
+    hyperparameters: dict[str, Any] | None
+    price: dict[str, Any] | None
+    files: dict[str, str]
+    """Ids of the parts that were sent."""
+    not_measured: str
+    """What could not be measured there, in a sentence."""
+
+
 class Evaluation(TypedDict):
     """evaluation.json. The five required keys are there as soon as the test rows are measured."""
 
@@ -330,6 +345,7 @@ class Evaluation(TypedDict):
     forgetting: NotRequired[ForgettingFacts]
     leaks: NotRequired[LeakFacts]
     ship: NotRequired[Decision]
+    elsewhere: NotRequired[ElsewhereFacts]
     is_base: NotRequired[bool]
     no_nearer: NotRequired[str]
     run: NotRequired[str]

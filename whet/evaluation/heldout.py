@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from whet.data.render.renderer import Renderer
 from whet.errors import NonFiniteError
@@ -15,7 +16,6 @@ from whet.evaluation.sampling_noise import row_means, sampling_noise, summary
 from whet.evaluation.verdict import compare, difference_facts
 from whet.generation.engine import Sampling, generate
 from whet.model.adapter import causal_lm
-from whet.model.base import Base
 from whet.pulse import saying
 from whet.recipe.schema import Evaluate, Recipe
 from whet.stats.paired import cluster_sizes, clusters_of
@@ -40,9 +40,20 @@ class Drawing:
 GREEDY = Drawing()
 
 
+class Reader(Protocol):
+    """How long texts are for a model, and how much it sees: a base that is loaded, or what is known of one that is
+    not here."""
+
+    @property
+    def tokenizer(self) -> Any: ...
+
+    @property
+    def context(self) -> int: ...
+
+
 def generate_answers(
     model: EvaluatedModel,
-    loaded: Base,
+    loaded: Reader,
     prompts: Sequence[list[int]],
     renderer: Renderer,
     tokens: int,
@@ -74,13 +85,13 @@ def texts_of(answers: Sequence[Completion]) -> list[str]:
     return [answer.text for answer in answers]
 
 
-def answer_tokens(rows: Sequence[Row], loaded: Base) -> int:
+def answer_tokens(rows: Sequence[Row], loaded: Reader) -> int:
     """Tokens of the longest answer that is asked for, from the references of the rows."""
     references = [row.reference for row in rows]
     return limit_of(max(map(len, loaded.tokenizer(references)["input_ids"])))
 
 
-def longest_answer(recipe: Recipe, rows: Sequence[Row], loaded: Base) -> int:
+def longest_answer(recipe: Recipe, rows: Sequence[Row], loaded: Reader) -> int:
     """Tokens that an answer may have: what the recipe says, or the method, or the references of the rows."""
     return recipe.evaluate.max_new_tokens or recipe.method.answer_tokens or answer_tokens(rows, loaded)
 

@@ -24,6 +24,7 @@ AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds before the second try, doubled each time; a server's own Retry-After goes first."""
 
+JSON = "application/json"
 ANOTHER_SERVER = "check that the URL reaches as far as /v1 of an OpenAI-compatible server; the run resumes"
 
 
@@ -87,11 +88,15 @@ class ChatClient:
             url, path = url.removesuffix("/v1"), path.removeprefix("..")
         return self._sent(url + path, None if body is None else json.dumps(body).encode())
 
-    def _sent(self, url: str, body: bytes | None) -> Any:
+    def upload(self, path: str, body: bytes, kind: str) -> Any:
+        """As `post`, of a body that is not JSON."""
+        return self._sent(self.url.rstrip("/") + path, body, kind)
+
+    def _sent(self, url: str, body: bytes | None, kind: str = JSON) -> Any:
         for attempt in range(self.retries + 1):
             last = attempt == self.retries
             try:
-                return self._once(url, body)
+                return self._once(url, body, kind)
             except urllib.error.HTTPError as error:
                 if error.code not in AGAIN or last:
                     raise self._refused(error, attempt) from error
@@ -107,13 +112,13 @@ class ChatClient:
 
         raise AssertionError("the last try returns or raises")
 
-    def _once(self, url: str, body: bytes | None) -> Any:
-        request = urllib.request.Request(url, body, self._headers())
+    def _once(self, url: str, body: bytes | None, kind: str) -> Any:
+        request = urllib.request.Request(url, body, {**self._headers(), "Content-Type": kind})
         with _OPENER.open(request, timeout=self.seconds) as response:
             return json.loads(response.read())
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
+        headers: dict[str, str] = {}
         if self.key:
             refuse_foreign_server(self.key, self.url)
             headers["Authorization"] = f"Bearer {secret_of(self.key)}"

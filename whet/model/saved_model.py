@@ -15,6 +15,7 @@ from whet.recipe.schema import Quantise, Recipe
 from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.checksums import refuse_other_weights, seal
 from whet.store.reading import read_json_file
+from whet.store.run import ELSEWHERE, Run
 from whet.types import Message
 
 GOLDEN = [{"role": "user", "content": 'Hello, 123: what is "a b"?'}]
@@ -121,6 +122,8 @@ def read_facts(folder: Path) -> ModelFacts:
     """whet.json of a model folder. Raises RunFolderError when it is no folder of ours."""
     path = folder / "whet.json"
     if not path.is_file():
+        if (folder.parent / ELSEWHERE).is_file():
+            Run(folder.parent).refuse_elsewhere()
         fix = "train to the end: the same command again resumes"
         raise RunFolderError("there is no trained model here: whet.json is missing", where=str(folder), fix=fix)
     facts = read_json_file(

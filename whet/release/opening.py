@@ -22,6 +22,7 @@ def tuned_of(run: Run) -> Tuned:
     """Raises RunFolderError for a run that did not finish or whose model is damaged, ModelError for a base that is gone
     or is another one by now."""
     if not (run.model / "whet.json").is_file():
+        run.refuse_elsewhere()
         fix = "run the command that made it again: it resumes"
         raise RunFolderError(f"run {run.name!r} has no model yet, it is {run.status}", where=str(run.folder), fix=fix)
     refuse_unfinished(run)

@@ -12,6 +12,8 @@ judgements.jsonl         what people preferred, as preference rows; judgements-e
 judged/                  what language models said of answers
 status.json              preparing training evaluating done failed stopped
 imported.json            of a model that others trained: where it was taken from
+elsewhere.json           of a run whose model was trained by a service, and is there: which, files, job, its name
+events.jsonl             what the service said of that job
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ DEFAULT_ROOT = Path("runs")
 METRICS = "metrics.jsonl"
 IMPORTED = "imported.json"
 """Where a model that others trained was taken from."""
+ELSEWHERE = "elsewhere.json"
+"""Of a run whose model a service trained (whet/launcher): where the model is."""
 JUDGED = "judged"
 """Folder of a run: what language models said of answers, so that nobody is asked twice."""
 
@@ -273,6 +277,20 @@ class Run:
     def imported(self) -> bool:
         """Whether others trained its model."""
         return (self.folder / IMPORTED).is_file()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a service trained its model, and has it."""
+        return (self.folder / ELSEWHERE).is_file()
+
+    def refuse_elsewhere(self) -> None:
+        """Raises RunFolderError for a run whose model is not here."""
+        if self.elsewhere:
+            facts = self.read_json(ELSEWHERE, "url")
+            name = facts.get("tuned_model") or "not trained yet"
+            what = f"the model of run {self.name!r} is at {facts['url']} ({name}), and no weights of it are here"
+            fix = "ask it there; its verdict, report and answers are in the run: whet runs show " + self.name
+            raise RunFolderError(what, where=str(self.folder), fix=fix)
 
     @property
     def requested(self) -> Recipe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -106,34 +106,54 @@ def open_session(
 
     method = find(recipe)
     refuse_unready(recipe, method)
-    run.refuse_damaged_files()
-    run.set_status("preparing")
-    run.write_json("environment.json", environment())
+    begin(run)
 
     if gguf_base(recipe.base):
         observer.phase("unpacking the GGUF file")
     notes = base_notes(recipe.base)
     observer.phase("reading the data")
     config = load_config(recipe.base, recipe.trust_remote_code)
-    tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
-    renderer = Renderer(tokenizer, clock=_clock(run))
-    source = method.gather(with_length_limits(recipe, config), renderer, run.folder.parent / "cache", observer)
-    refuse_other_rows(run, source.ledger.rows_jsonl())
-    run.write_json("ledger.json", {**source.ledger.summary(), **accepted_changes(run)})
-    run.write_lines("rows.jsonl", source.ledger.rows_jsonl())
-
-    for note in [*notes, *sandbox_notes(recipe, method), *source.notes, *accepted_notes(run)]:
-        observer.note(note)
-    recipe, choices = method.settle(recipe, source)
-    refuse_keep_contradictions(recipe, "recipe")
+    renderer = Renderer(load_tokenizer(recipe.base, recipe.trust_remote_code), clock=clock_of(run))
+    notes = [*notes, *sandbox_notes(recipe, method)]
+    session, choices = read_rows(recipe, with_length_limits(recipe, config), run, find, renderer, observer, notes)
 
     if refuse is not None:
-        refuse(recipe, source)
-    session = Session(recipe, run, find, None, source.renderer, source)
+        refuse(session.recipe, session.source)
 
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, choices, observer)
     return session
+
+
+def begin(run: Run) -> None:
+    """Raises RunFolderError for a damaged file."""
+    run.refuse_damaged_files()
+    run.set_status("preparing")
+    run.write_json("environment.json", environment())
+
+
+def read_rows(
+    recipe: Recipe,
+    limited: Recipe,
+    run: Run,
+    find: FindMethod,
+    renderer: Renderer,
+    observer: Observer,
+    notes: Sequence[str] = (),
+) -> tuple[Session, list[Choice]]:
+    """The rows, checked and split, with their ledger in the run: a session without a base, and what the rows settled.
+    `limited` is the recipe with the lengths that the base allows; `notes` are said before those of the rows."""
+    method = find(recipe)
+    source = method.gather(limited, renderer, run.folder.parent / "cache", observer)
+    refuse_other_rows(run, source.ledger.rows_jsonl())
+    run.write_json("ledger.json", {**source.ledger.summary(), **accepted_changes(run)})
+    run.write_lines("rows.jsonl", source.ledger.rows_jsonl())
+
+    for note in [*notes, *source.notes, *accepted_notes(run)]:
+        observer.note(note)
+    settled, choices = method.settle(recipe, source)
+    refuse_keep_contradictions(settled, "recipe")
+    return Session(settled, run, find, None, source.renderer, source), choices
 
 
 def refuse_unready(recipe: Recipe, method: TrainingMethod) -> None:
@@ -160,7 +180,7 @@ def sandbox_notes(recipe: Recipe, method: TrainingMethod) -> list[str]:
     return [format_layers()] if tests else []
 
 
-def _clock(run: Run) -> datetime:
+def clock_of(run: Run) -> datetime:
     """The date that templates may write: the day on which its weights began to be trained, also when the run is resumed
     on another day, or was made from another run."""
     facts = run.read_json("run.json", "created")

@@ -136,6 +136,7 @@ def register(name: str, run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> 
     run = model_registry.find_run(run, run_root)
     if not run.model.is_dir():
         fix = "finish it: run the command that made it again"
+        run.refuse_elsewhere()
         raise RunFolderError(f"run {run.name!r} has no model yet, it is {run.status}", fix=fix)
 
     if (run.folder / "evaluation.json").exists():

@@ -13,7 +13,7 @@ from whet.data.pretrain.blocks import read_through
 from whet.data.pretrain.corpus import corpus_of
 from whet.evaluation.contest import Contest, HeldOut
 from whet.evaluation.facts import AnswerLine, Evaluation
-from whet.evaluation.heldout import answer_tokens
+from whet.evaluation.heldout import Reader, answer_tokens
 from whet.evaluation.methods.classify import Names, format_names
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.scoring import RowScore, values_of
@@ -34,7 +34,6 @@ from whet.evaluation.opponents.opposition import (
 from whet.evaluation.opponents.prompted import LABEL as PROMPTED
 from whet.evaluation.opponents.setting import Setting, room
 from whet.model.adapter import causal_lm
-from whet.model.base import Base
 from whet.observer import Observer
 from whet.recipe.external import is_function
 from whet.recipe.schema import Evaluate, OpponentName, Recipe
@@ -171,14 +170,15 @@ def absent_prompts(settings: Evaluate, reason: str) -> list[Absent]:
 def setting_of(
     name: str,
     rows: Sequence[Row],
-    base: EvaluatedModel,
-    loaded: Base,
+    base: EvaluatedModel | None,
+    loaded: Reader,
     recipe: Recipe,
     prepared: Prepared,
     rewards: Rewards | None,
     observer: Observer,
 ) -> Setting:
-    """`name` is the metric of the verdict, `rows` the test rows as it compares them."""
+    """`name` is the metric of the verdict, `rows` the test rows as it compares them; without a base the caller says who
+    asks it (Setting.elsewhere)."""
     own = name == "reward" or is_function(name)
     compared = name
     if own:

@@ -72,7 +72,7 @@ class PromptedOpponent:
     def __init__(self, setting: Setting, most: float, expected: float) -> None:
         """`most` is what choosing may cost, `expected` how many tokens the base is expected to write."""
         self.setting, self.expected = setting, expected
-        self.labels = labels_of(setting.seen, setting.compared)
+        self.labels = labels_of(setting.seen, setting.compared) if setting.base is not None else []
         renderer = setting.prepared.renderer
         self.names = [answer_ids(renderer, label) for label in self.labels]
         self.rows: list[Row] = []
@@ -155,8 +155,9 @@ class PromptedOpponent:
 
     def _named(self, prompts: FittedPrompts, by: By) -> list[Completion]:
         """The likeliest label of each prompt, by a sum or by a mean; kept with the answers, so that it is read once."""
-        memory = self.setting.base.memory
-        assert memory is not None
+        base = self.setting.base
+        assert base is not None and base.memory is not None
+        memory = base.memory
 
         def keys(way: By) -> list[str]:
             return [key_of(f"{memory.identity} {way}", [ids, self.labels], 0) for ids in prompts.tokens]
@@ -167,7 +168,7 @@ class PromptedOpponent:
             self.setting.observer.phase("reading how likely the base finds each label", total)
             asked = [prompts.tokens[place] for place in missing]
             done = partial(self._count, total)
-            sum_RK = read_answers(self.setting.base, asked, self.names, done)
+            sum_RK = read_answers(base, asked, self.names, done)
             seconds = (time.perf_counter() - began) / total
             size_K = np.array([len(ids) for ids in self.names])
 

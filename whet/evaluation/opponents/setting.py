@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from whet.data.prepare import Prepared, read_rows
 from whet.data.retrieval.raft import with_found_passages
-from whet.evaluation.heldout import generate_answers
+from whet.evaluation.heldout import Reader, generate_answers
 from whet.evaluation.metrics.scoring import values_of
 from whet.evaluation.models import EvaluatedModel
 from whet.evaluation.opponents.opponent import Score
 from whet.evaluation.opponents.training_answers import TrainingAnswers, count_answers
 from whet.evaluation.prompts import FittedPrompts, PromptStyle, fit_to_context
-from whet.model.base import Base
-from whet.observer import Observer
+from whet.observer import Count, Observer, counted
 from whet.recipe.schema import OpponentName, Recipe
 from whet.types import Completion, Row
 
 CHOOSING = 60
 """Validation rows that choose among phrasings."""
+AskElsewhere = Callable[[FittedPrompts, int, Count], list[Completion]]
+"""Greedy answers of at most so many tokens, of a base that is not here; told how many are there."""
 
 
 @dataclass
@@ -29,8 +30,9 @@ class Setting:
 
     recipe: Recipe
     prepared: Prepared
-    base: EvaluatedModel
-    loaded: Base
+    base: EvaluatedModel | None
+    """None where it is not here, and `elsewhere` asks it."""
+    loaded: Reader
     rows: list[Row]
     """The test rows as the verdict compares them."""
     compared: str
@@ -42,6 +44,7 @@ class Setting:
     """The score is not that of `compared`: a reward, or a function of the user's."""
     unaskable: Mapping[OpponentName, str] = field(default_factory=dict)
     """Opponents that the method does not go with, and why."""
+    elsewhere: AskElsewhere | None = None
 
     @cached_property
     def seen(self) -> TrainingAnswers:
@@ -94,14 +97,11 @@ class Setting:
         """Greedy answers of the base."""
         total = len(prompts.tokens)
         self.observer.phase(f"asking {what}", total)
-        return generate_answers(
-            self.base,
-            self.loaded,
-            prompts.tokens,
-            self.prepared.renderer,
-            self.tokens,
-            lambda done: self.observer.step(done, total, {}),
-        )
+        done = counted(self.observer, total)
+        if self.elsewhere is not None:
+            return self.elsewhere(prompts, self.tokens, done)
+        assert self.base is not None
+        return generate_answers(self.base, self.loaded, prompts.tokens, self.prepared.renderer, self.tokens, done)
 
     def values(self, texts: Sequence[str], rows: Sequence[Row]) -> list[float]:
         stripped = [text.strip() for text in texts]

@@ -53,7 +53,9 @@ def create_run(
     accept_changed: bool = False,
 ) -> tuple[Run, Observer]:
     """The run of this recipe and data, new or known, and who watches it."""
-    return Run.create(Path(root), recipe_of(data, overrides, root), name, accept_changed), observer or Silent()
+    run = Run.create(Path(root), recipe_of(data, overrides, root), name, accept_changed)
+    run.refuse_elsewhere()
+    return run, observer or Silent()
 
 
 def finish_run(run: Run, observer: Observer) -> tuple[Evaluation, bool]:
