@@ -11,12 +11,8 @@ from fastapi.testclient import TestClient
 from openai import OpenAI
 
 from whet.server.application import create_app
-from whet.server.files.content import Contents
-from whet.server.files.records import NewFile, insert_file, new_file_id
 from whet.server.service import Service
 from whet.server.settings import Settings
-
-Upload = Callable[..., str]
 
 
 class Served:
@@ -24,6 +20,7 @@ class Served:
 
     def __init__(self, http: TestClient) -> None:
         self.http = http
+        self.uploaders: dict[str, OpenAI] = {}
         self.service: Service = http.app.state.service  # type: ignore[attr-defined]
 
     def client(self, project: str = "default", scopes: tuple[str, ...] = ("infer", "train")) -> OpenAI:
@@ -34,16 +31,9 @@ class Served:
         )
 
     def upload(self, text: str, name: str = "notes.txt", project: str = "default") -> str:
-        """As /v1/files would, without its chores."""
-        contents, made = Contents(self.service.settings.files, 1 << 24), new_file_id()
-        sha256 = contents.add(made, text.encode())
-        with self.service.database.write() as connection:
-            now = self.service.database.now(connection)
-            from whet.server.access.keys import project_of
-
-            new = NewFile(name, "assistants", len(text.encode()), sha256)
-            insert_file(connection, project_of(connection, project, now), made, new, now)
-        return made
+        if project not in self.uploaders:
+            self.uploaders[project] = self.client(project)
+        return self.uploaders[project].files.create(file=(name, text.encode()), purpose="assistants").id
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from tests.server.knowledge.conftest import Served
 from whet.data.retrieval.documents import read_documents
 from whet.data.retrieval.retrievers import BM25, Dense
 from whet.errors import InputError
-from whet.server.database.opening import Database
 from whet.server.knowledge import shelves
 from whet.server.knowledge.cuts import Cut
 from whet.server.knowledge.folder import Folder
@@ -178,8 +177,8 @@ def test_a_folder_that_is_gone_is_said_and_comes_back(serve: Callable[..., Serve
     assert texts(library, "lamp") == [LAMP]
 
 
-def test_an_encoder_finds_passages_by_their_vectors(folder: Path, database: Database, tmp_path: Path) -> None:
-    library = Library(Settings(home=tmp_path, documents=folder), database, Letters())
+def test_an_encoder_finds_passages_by_their_vectors(folder: Path, served: Served, tmp_path: Path) -> None:
+    library = Library(Settings(home=tmp_path, documents=folder), served.service.database, Letters())
     found = library.search("anybody", "documents", "lamp lamp", 5)
     assert len(found) == 4 and found[0].passage.text == LAMP  # all are hits, the nearest first
     expected = Dense(read_documents(folder), encoder=Letters()).search(["lamp lamp"], 5)[0]
@@ -187,6 +186,6 @@ def test_an_encoder_finds_passages_by_their_vectors(folder: Path, database: Data
     library.close()
 
 
-def test_an_encoder_that_is_not_there_is_said_at_the_start(database: Database, tmp_path: Path) -> None:
+def test_an_encoder_that_is_not_there_is_said_at_the_start(served: Served, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="sentence-transformers|cannot be opened"):
-        Library(Settings(home=tmp_path, documents_encoder="no/such"), database)
+        Library(Settings(home=tmp_path, documents_encoder="no/such"), served.service.database)

@@ -100,18 +100,20 @@ def test_another_service_over_the_same_database_finds_the_same(served: Served, s
 
 
 def test_a_file_that_is_deleted_is_found_no_more(served: Served) -> None:
-    from whet.server.files.records import delete_file
-
     client, file = served.client(), served.upload(LAMP)
     store = client.vector_stores.create(file_ids=[file]).id
     assert client.vector_stores.search(store, query="lamp").data
-    with served.service.database.read() as connection:
-        from whet.server.knowledge.records import vector_stores
-
-        project = connection.execute(vector_stores.select()).one().project
-    delete_file(served.service.database, project, file)
+    client.files.delete(file)
     assert client.vector_stores.search(store, query="lamp").data == []
     assert client.vector_stores.retrieve(store).file_counts.total == 0
+
+
+def test_a_file_is_uploaded_and_attached_in_one_call(served: Served) -> None:
+    client = served.client()
+    store = client.vector_stores.create().id
+    made = client.vector_stores.files.upload_and_poll(vector_store_id=store, file=("lamp.md", LAMP.encode()))
+    assert made.status == "completed"
+    assert client.vector_stores.search(store, query="lamp").data[0].filename == "lamp.md"
 
 
 def test_projects_do_not_see_each_others_stores_and_files(served: Served) -> None:
