@@ -182,7 +182,9 @@ def test_an_adapter_that_is_read_otherwise_than_by_peft_is_not_served(
     own = AdapterBank.pack
 
     def off(bank: AdapterBank, factors: Any) -> Any:
-        changed = {number: [one and (one[0], one[1], one[2] * 1.1) for one in group] for number, group in factors.items()}
+        changed = {
+            number: [one and (one[0], one[1], one[2] * 1.1) for one in group] for number, group in factors.items()
+        }
         return own(bank, changed)
 
     folder = save_adapter(base.model, tmp_path / "a", 0, size)

@@ -37,7 +37,9 @@ UNSUPPORTED = {
     "lora_bias": "a bias of its own",
     "alora_invocation_tokens": "activated LoRA",
 }
-MERGE = "merge it (whet export RUN --to merged) and serve that folder, or serve it by an engine: whet serve --engine-url"
+MERGE = (
+    "merge it (whet export RUN --to merged) and serve that folder, or serve it by an engine: whet serve --engine-url"
+)
 
 
 @dataclass(frozen=True, slots=True)
