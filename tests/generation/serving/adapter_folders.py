@@ -34,23 +34,23 @@ def save_adapter(model: Any, folder: Path, seed: int = 0, size: float = 0.05, **
 def save_signatures(base: Base, folder: Path, number: int) -> dict[int, Path]:
     """Adapters that write one token each whatever they are asked, by token.
 
-    The input of the last layer's way out has a large mean m; with A = m / |m| the number A h is above 0 for any text, and
-    B along the token's own row of the output layer lifts this token's logit above all others.
+    A is solved for on the inputs h of the last layer's way out such that A h is about 1 for any text; B along the token's
+    own row of the output layer then lifts this token's logit above all others.
     """
     model = base.model
-    first = save_adapter(model, folder / "first", r=1, lora_alpha=100)
+    first = save_adapter(model, folder / "first", r=1, lora_alpha=1e5)
     tensors = {name: torch.zeros_like(tensor) for name, tensor in load_file(first / FILE).items()}
     last = f"base_model.model.model.layers.{len(model.model.layers) - 1}.mlp.down_proj"
 
     rows_VD = model.get_output_embeddings().weight.detach() * model.model.norm.weight.detach()
     own = (rows_VD @ rows_VD.T).argmax(-1) == torch.arange(len(rows_VD))
-    mean = _mean_input(model)
+    one = _one_for_all(model)
     folders = {}
     for token in torch.nonzero(own).flatten()[100:].tolist()[:number]:
         path = folder / str(token)
         path.mkdir()
         held = dict(tensors)
-        held[f"{last}.lora_A.weight"] = (mean / mean.norm())[None]
+        held[f"{last}.lora_A.weight"] = one[None]
         held[f"{last}.lora_B.weight"] = (rows_VD[token] / rows_VD[token].norm())[:, None]
         save_file(held, path / FILE, {"format": "pt"})
         (path / "adapter_config.json").write_text((first / "adapter_config.json").read_text("utf-8"), "utf-8")
@@ -65,12 +65,14 @@ def change(folder: Path, **config: Any) -> Path:
     return folder
 
 
-def _mean_input(model: Any) -> Tensor:
+def _one_for_all(model: Any) -> Tensor:
     seen: list[Tensor] = []
     layer = model.model.layers[-1].mlp.down_proj
     hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().flatten(0, 1)))
-    ids = torch.randint(5, 4096, (16, 12), generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        model(input_ids=ids)
+        model(input_ids=torch.randint(5, 4096, (1500, 9), generator=generator))
+        model(input_ids=torch.arange(0, 4096, 3)[:, None])
     hook.remove()
-    return torch.cat(seen).mean(0)
+    inputs = torch.cat(seen)
+    return torch.linalg.lstsq(inputs, torch.ones(len(inputs), 1)).solution.flatten()

@@ -109,6 +109,4 @@ class AdapterBank:
 
 def joined_linears(reader: CachedDecoder) -> list[JoinedLinear]:
     """Those of all layers, in order: queries with keys and values, output, the MLP's ways in, its way out."""
-    return [
-        joined for layer in reader.layers for joined in (layer.reads, layer.output, layer.expand, layer.contract)
-    ]
+    return [joined for layer in reader.layers for joined in (layer.reads, layer.output, layer.expand, layer.contract)]

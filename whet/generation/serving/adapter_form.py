@@ -37,7 +37,9 @@ UNSUPPORTED = {
     "lora_bias": "a bias of its own",
     "alora_invocation_tokens": "activated LoRA",
 }
-MERGE = "merge it (whet export --as merged) and serve that folder, or serve it by an engine: whet serve --engine-url"
+MERGE = (
+    "merge it (whet export RUN --to merged) and serve that folder, or serve it by an engine: whet serve --engine-url"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ def read_folder(folder: Path) -> tuple[AdapterFile, dict[str, Tensor]]:
         raise ModelError(what, where=str(folder), fix=MERGE)
 
     sha256, tensors = _weights(folder)
+    if odd := sorted(name for name in tensors if not name.endswith((".lora_A.weight", ".lora_B.weight"))):
+        what = f"{odd[0]} of this adapter is outside of the layers that can have one in a shared batch"
+        raise ModelError(what, where=str(folder), fix=MERGE)
     settings = {key: value for key, value in config.items() if key not in NAMES}
     for key in ("target_modules", "exclude_modules"):
         if isinstance(settings.get(key), list):
@@ -98,7 +103,8 @@ class AdapterForm:
 
         layers = read_model(causal_lm(self.model))
         if isinstance(layers, str):
-            raise ModelError(f"with this adapter {layers}", where=str(file.folder), fix=MERGE)
+            what = f"this adapter changes more than layers of a shared batch can: with it {layers}"
+            raise ModelError(what, where=str(file.folder), fix=MERGE)
         self.joined: list[list[Any]] = []
         """Products by joined layer, in the order of the decoder's."""
         for layer in layers:

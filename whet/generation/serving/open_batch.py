@@ -239,7 +239,7 @@ class OpenBatch:
 
     def _refuse_unusable(self, request: AnswerRequest) -> None:
         if len(request.prompt) >= self.capacity:
-            what = f"the prompt has {len(request.prompt):,} tokens, and with an answer there is room for {self.capacity:,}"
+            what = f"the prompt has {len(request.prompt)} tokens, and with an answer there is room for {self.capacity}"
             raise InputError(what, where="prompt", fix="shorten it")
         tokens = {"prompt": request.prompt, "stop_ids": request.stop_ids, "logit_bias": request.choice.logit_bias}
         for where, given in tokens.items():
