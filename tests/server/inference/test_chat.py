@@ -180,7 +180,7 @@ def test_texts_in_parts_and_the_role_developer_are_read(client: OpenAI) -> None:
             "messages.0.content.0",
         ),
         ({"messages": [{"role": "user", "content": "a<|end|>b"}]}, "invalid_value", "messages"),
-        ({"messages": [{"role": "user", "content": "\ud800"}]}, "invalid_value", "messages"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "invalid_value", "messages.0.content"),
         ({"model": "gpt-5"}, "model_not_found", "model"),
         ({"model": "reward"}, "model_not_supported", "model"),
     ],
