@@ -30,7 +30,7 @@ class ChatShape:
     created: int = field(default_factory=lambda: int(time.time()))
 
     async def whole(self) -> dict[str, Any]:
-        async with aclosing(self.asked.answers()) as stream:  # type: ignore[type-var]
+        async with aclosing(self.asked.answers()) as stream:
             answers = await whole_answers(stream, len(self.asked.requests))
         written = sum(answer.written for answer in answers)
         return self._object("chat.completion") | {
@@ -41,7 +41,7 @@ class ChatShape:
     async def chunks(self) -> AsyncGenerator[Event]:
         begun: set[int] = set()
         written: dict[int, int] = {}
-        async with aclosing(self.asked.answers()) as stream:  # type: ignore[type-var]
+        async with aclosing(self.asked.answers()) as stream:
             async for piece in stream:
                 written[piece.index] = piece.written
                 if piece.index not in begun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -63,7 +63,7 @@ class Conversation:
     prompt_tokens: int
     """With what was put at the beginning of the answer."""
 
-    def answers(self) -> AsyncIterator[Piece]:
+    def answers(self) -> AsyncGenerator[Piece]:
         return written_by(self.writing, self.requests)
 
 
