@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -71,7 +71,7 @@ class Conversation:
     sources: Sources | None = None
     """What the answer rests on besides."""
 
-    def answers(self) -> AsyncIterator[Piece]:
+    def answers(self) -> AsyncGenerator[Piece]:
         return written_by(self.writing, self.requests)
 
 

@@ -93,5 +93,5 @@ class _Events(StreamingResponse):
     """Closes its events at once when the client leaves, not when Python collects them."""
 
     async def stream_response(self, send: Send) -> None:
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]
+        async with aclosing(self.body_iterator):
             await super().stream_response(send)
