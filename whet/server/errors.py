@@ -40,12 +40,18 @@ class ApiError(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.message, self.code, self.param = status, message, code, param
+        self.status, self.message, self.code = status, _sendable(message), code
+        self.param = None if param is None else _sendable(param)
         self.headers = headers or {}
 
     def body(self) -> dict[str, Any]:
         kind = TYPES.get(self.status, "server_error")
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+
+def _sendable(text: str) -> str:
+    """JSON can name halves of surrogate pairs, and a text that a client sent may hold some: UTF-8 has none."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def not_found(what: str, name: str, param: str | None = None) -> ApiError:

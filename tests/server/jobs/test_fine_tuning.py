@@ -162,11 +162,17 @@ def test_a_file_of_another_purpose_is_refused(client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"model": "\\ud800", "training_file": "x"}', b"\xff", b"null", b"1e999"]
+    "body",
+    [
+        *(b"", b"[]", b"{", b"\xff", b"null", b"1e999", b'{"\\ud800": 1}', b'{"model": "\\ud800", "training_file": "x"}'),
+        b'{"model": "nano", "training_file": "x", "whet": {"\\ud800": 1}}',
+        b'{"grader": {"type": "\\ud800"}, "model_sample": ""}',
+    ],
 )
 def test_bodies_that_are_none(service: Served, body: bytes) -> None:
     kind = {"Content-Type": "application/json"}
-    assert httpx.post(f"{service.url}/fine_tuning/jobs", content=body, headers=kind).status_code in (400, 404)
+    for path in ("jobs", "alpha/graders/run"):
+        assert httpx.post(f"{service.url}/fine_tuning/{path}", content=body, headers=kind).status_code in (400, 404)
 
 
 def test_a_body_that_a_client_sends_again_is_the_job_of_the_first(service: Served, client: OpenAI, rows: str) -> None:

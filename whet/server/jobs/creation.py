@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from whet.server.database.identifiers import new_id
+from whet.server.database.identifiers import new_id, storable
 from whet.server.database.tables import jobs, models, projects
 from whet.server.errors import ApiError
 from whet.server.files.content import link
@@ -52,7 +52,7 @@ def check_body(
     connection: Connection, body: JobBody, settings: Settings, asker: Asker, folder: Path, now: float
 ) -> str:
     """The base; what is wrong with a request is told here. Raises ApiError 400, 404."""
-    tuned = select(models.c.name).where(models.c.name == body.model, models.c.project == asker.project)
+    tuned = select(models.c.name).where(models.c.name == storable(body.model), models.c.project == asker.project)
     base = refuse_unknown_model(body.model, bases_of(settings), connection.execute(tuned).first() is not None)
     refuse_job(body, Means.of(settings))
     refuse_recipe(body, base, folder)
