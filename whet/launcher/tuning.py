@@ -115,10 +115,11 @@ def cancel_at(
         what = f"run {run.name!r} has no job that could be cancelled"
         raise RunFolderError(what, where=str(run.folder), fix=f"see: whet runs show {run.name}")
     told = Service(place).cancel(job)
-    with run.lock:
-        keep(run, record, status=str(told.get("status")))
-        give_up(run, record)
-    run.set_status("stopped", reason=f"job {job} was cancelled")
+    if not run.lock.busy:  # else whoever follows the job sees its end, and writes it down
+        with run.lock:
+            keep(run, record, status=str(told.get("status")))
+            give_up(run, record)
+            run.set_status("stopped", reason=f"job {job} was cancelled")
     return f"job {job}: {told.get('status')}"
 
 
