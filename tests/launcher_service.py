@@ -139,7 +139,8 @@ class FineTuning:
 
     def events(self, job: Facts) -> list[Facts]:
         """As many as the job was asked for."""
-        made = [{"id": f"{job['id']}-begun", "message": "Fine-tuning job started", "type": "message", "level": "info"}]
+        begun = "Fine-tuning job started"
+        made: list[Facts] = [{"id": f"{job['id']}-begun", "message": begun, "type": "message", "level": "info"}]
         for step in range(1, job["polled"] + 1):
             data = {"step": step, "total_steps": self.polls, "train_loss": 2.0 / step, "valid_loss": None}
             made.append({"id": f"{job['id']}-{step}", "message": f"Step {step}", "type": "metrics", "data": data})

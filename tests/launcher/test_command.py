@@ -32,7 +32,8 @@ def test_the_command_line_trains_elsewhere(
         (["--prices", "p.yaml"], "add --at URL"),
         (["--cancel"], "add --at URL"),
         (["--at", "http://host/v1", "--until-kept"], "made of weights"),
-        (["--at", "http://host/v1", "--most-dollars", "3"], "add --prices FILE"),
+        (["--at", "http://host/v1", "--epochs", "3", "--most-dollars", "3"], "add --prices FILE"),
+        (["--at", "http://host/v1", "--prices", "p.yaml", "--most-dollars", "3"], "set epochs"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

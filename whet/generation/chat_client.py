@@ -75,7 +75,7 @@ class ChatClient:
         if not isinstance(content, str):
             raise BadResponse("the server's message holds no text", where=self.url, value=choice, fix=ANOTHER_SERVER)
 
-        counted = _counted(response.get("usage"))
+        counted = tokens_used(response.get("usage"))
         read, written = counted or (0, 0)
         finished = choice.get("finish_reason") != "length"
         return Completion(content, finished, prompt_tokens=read, answer_tokens=written, estimated=counted is None)
@@ -158,7 +158,7 @@ def secret_of(key: str) -> str:
     return secret
 
 
-def _counted(usage: Any) -> tuple[int, int] | None:
+def tokens_used(usage: Any) -> tuple[int, int] | None:
     """(prompt tokens, answer tokens) of a server's usage, where it makes sense."""
     if not isinstance(usage, dict):
         return None

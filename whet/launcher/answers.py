@@ -12,7 +12,7 @@ from whet.data.read.strict_json import parse
 from whet.errors import DataError
 from whet.evaluation.prompts import FittedPrompts
 from whet.evaluation.transcript import Transcript, key_of
-from whet.generation.chat_client import ANOTHER_SERVER, BadResponse, ChatClient
+from whet.generation.chat_client import ANOTHER_SERVER, BadResponse, ChatClient, tokens_used
 from whet.launcher.rows_to_send import question
 from whet.observer import Count
 from whet.types import Completion, Message, Row, written_call
@@ -92,16 +92,10 @@ def read_answer(answer: Any, url: str) -> Completion:
     if not all(isinstance(text, str) for text in texts):
         raise BadResponse("the service's message holds no text", where=url, value=choice, fix=ANOTHER_SERVER)
 
-    usage = answer.get("usage") if isinstance(answer.get("usage"), dict) else {}
-    read, written = (usage.get(f"{what}_tokens") for what in ("prompt", "completion"))
-    counted = isinstance(read, int) and isinstance(written, int)
-    return Completion(
-        "\n".join(texts),
-        finished,
-        prompt_tokens=read if counted else 0,
-        answer_tokens=written if counted else 0,
-        estimated=not counted,
-    )
+    counted = tokens_used(answer.get("usage"))
+    read, written = counted or (0, 0)
+    text = "\n".join(texts)
+    return Completion(text, finished, prompt_tokens=read, answer_tokens=written, estimated=counted is None)
 
 
 def _read_call(call: dict[str, Any]) -> dict[str, Any]:

@@ -106,7 +106,8 @@ def take(job: dict[str, Any], run: Run, record: JobRecord) -> None:
 
 def end_of(job: dict[str, Any], service: Service) -> RunError:
     """The service's own words, where it has any."""
-    told = job.get("error") if isinstance(job.get("error"), dict) else {}
+    error = job.get("error")
+    told: dict[str, Any] = error if isinstance(error, dict) else {}
     marks = [f"{key} {told[key]}" for key in ("code", "param") if told.get(key)]
     message = str(told.get("message") or "the service does not say why")
     what = f"the job {job.get('status')}: {message}" if job.get("status") == "failed" else "the job was cancelled"

@@ -76,7 +76,7 @@ def tune_at(
     recipe, observer = recipe_of(data, {}, run_root), observer or Silent()
     place = place_of(recipe, url, key, model)
     refuse_untaken(recipe)
-    _refuse_bound(prices, most_dollars)
+    _refuse_bound(recipe, prices, most_dollars)
 
     run = Run.create(Path(run_root), recipe, name or name_at(recipe, place), accept_changed)
     refuse_other_place(run, place)
@@ -115,10 +115,11 @@ def cancel_at(
         what = f"run {run.name!r} has no job that could be cancelled"
         raise RunFolderError(what, where=str(run.folder), fix=f"see: whet runs show {run.name}")
     told = Service(place).cancel(job)
-    with run.lock:
-        keep(run, record, status=str(told.get("status")))
-        give_up(run, record)
-    run.set_status("stopped", reason=f"job {job} was cancelled")
+    if not run.lock.busy:  # else whoever follows the job sees its end, and writes it down
+        with run.lock:
+            keep(run, record, status=str(told.get("status")))
+            give_up(run, record)
+            run.set_status("stopped", reason=f"job {job} was cancelled")
     return f"job {job}: {told.get('status')}"
 
 
@@ -232,9 +233,13 @@ def _write_choices(run: Run, choices: list[Choice]) -> None:
     run.write_json("choices.json", [dataclasses.asdict(choice) for choice in choices])
 
 
-def _refuse_bound(prices: Path | str | None, most: float | None) -> None:
+def _refuse_bound(recipe: Recipe, prices: Path | str | None, most: float | None) -> None:
+    """Raises InputError for a bound that nothing would keep."""
     if most is None:
         return
+    if recipe.epochs is None:
+        what = "the service would choose the epochs, and so the price: nothing could be promised"
+        raise InputError(what, where="--most-dollars", value=most, fix="set epochs")
     if prices is None:
         raise InputError("a bound in dollars needs prices", where="--most-dollars", value=most, fix="add --prices FILE")
     if not 0 <= most < float("inf"):
