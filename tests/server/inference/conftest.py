@@ -120,4 +120,3 @@ class running:
 @pytest.fixture
 def client(served: Served) -> Any:
     return served.client()
-

@@ -125,9 +125,7 @@ def test_a_strict_schema_may_refer_to_its_definitions() -> None:
         "type": "object", "properties": {"at": {"$ref": "#/$defs/Place"}}, "$defs": {"Place": {"type": "string"}},
     }  # fmt: skip
     tool = {"type": "function", "function": {"name": "go", "strict": True, "parameters": parameters}}
-    assert read_tools([tool], None, None).strict == {
-        "go": {"type": "object", "properties": {"at": {"type": "string"}}}
-    }
+    assert read_tools([tool], None, None).strict == {"go": {"type": "object", "properties": {"at": {"type": "string"}}}}
     parameters["$defs"]["Place"] = {"$ref": "#/$defs/Place"}
     with pytest.raises(ApiError) as told:
         read_tools([tool], None, None)

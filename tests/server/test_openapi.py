@@ -1,0 +1,43 @@
+"""What schemathesis makes up from our own description of the API never breaks the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+
+from whet.server.application import create_app
+from whet.server.settings import Settings
+
+EXAMPLES = 12
+"""Requests made up for each operation."""
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    app = create_app(Settings(home=tmp_path_factory.mktemp("service"), workers=0, auth=False))
+    return schemathesis.openapi.from_asgi("/openapi.json", app)
+
+
+def test_no_request_breaks_the_service(api: Any) -> None:
+    operations = [found.ok() for found in api.get_all_operations()]
+    assert len(operations) > 20
+    for operation in operations:
+
+        @given(case=operation.as_strategy())
+        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+        def asked(case: Any) -> None:
+            answered(case)
+
+        asked()
+
+
+def answered(case: Any) -> None:
+    answer = case.call(headers={"host": "localhost"})
+    assert answer.status_code < 500, f"{case.method} {case.path}: {answer.text}"
+    if answer.status_code >= 400:
+        error = answer.json()["error"]
+        assert set(error) == {"message", "type", "param", "code"} and error["message"]
+        assert "Traceback" not in answer.text
