@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from openai import BadRequestError, NotFoundError, PermissionDeniedError
 
+from tests.server.conftest import new_database
 from tests.server.knowledge.conftest import Served
 
 LAMP, CHAIR = "The blue lamp stands in the kitchen.", "A green chair costs 40 coins."
@@ -175,3 +177,19 @@ def test_what_is_not_supported_is_refused_by_name(served: Served) -> None:
         client.vector_stores.create(extra_body={"other": 1})
     with pytest.raises(BadRequestError):
         client.vector_stores.create(name="\ud800x".encode("utf-8", "surrogatepass").decode("utf-8", "replace") + "\0")
+
+
+def test_the_same_on_postgres(postgres: str, serve: Callable[..., Served]) -> None:
+    served = serve(database=new_database(postgres))
+    client = served.client()
+    bad, good = served.upload("x", "a.pdf"), served.upload(LAMP, "lamp.md")
+    store = client.vector_stores.create(name="shop", file_ids=[bad, good])
+    assert (store.file_counts.completed, store.file_counts.failed, store.usage_bytes) == (1, 1, len(LAMP))
+    with ThreadPoolExecutor(4) as pool:  # the same file at once, again and again: one of them stays
+        for done in [pool.submit(client.vector_stores.files.create, store.id, file_id=good) for _ in range(8)]:
+            done.result()
+    assert len(list(client.vector_stores.files.list(store.id, limit=1))) == 2
+    assert [one.filename for one in client.vector_stores.search(store.id, query="lamp")] == ["lamp.md"]
+    client.files.delete(good)
+    assert client.vector_stores.search(store.id, query="lamp").data == []
+    assert client.vector_stores.delete(store.id).deleted

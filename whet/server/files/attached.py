@@ -10,7 +10,7 @@ from whet.server.database.tables import vector_store_files, vector_stores
 
 
 def detach_files(connection: Connection, names: Sequence[str], now: float) -> None:
-    """Takes the files from all stores; whoever searches those sees it."""
+    """Takes files that are deleted already from all stores; whoever searches those sees it."""
     holding = vector_store_files.c.file.in_(names)
     stores = list(connection.execute(select(vector_store_files.c.store).where(holding).distinct()).scalars())
     if not stores:

@@ -109,8 +109,8 @@ def delete_file(database: Database, project: str, name: str) -> None:
     with database.write() as connection:
         now = database.now(connection)
         find_file(connection, project, name, now)
-        detach_files(connection, [name], now)
         connection.execute(update(files).where(files.c.id == name).values(deleted_at=now))
+        detach_files(connection, [name], now)
 
 
 def expire_files(database: Database) -> list[str]:
@@ -121,8 +121,8 @@ def expire_files(database: Database) -> list[str]:
     if names:
         with database.write() as connection:
             now = database.now(connection)
-            detach_files(connection, names, now)
             connection.execute(update(files).where(files.c.id.in_(names)).values(deleted_at=now))
+            detach_files(connection, names, now)
     return names
 
 

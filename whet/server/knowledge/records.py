@@ -52,12 +52,12 @@ def insert_store(database: Database, project: str, name: str, metadata: dict[str
     return made
 
 
-def find_store(connection: Connection, project: str, name: str) -> Row[Any]:
-    """Raises ApiError 404."""
+def find_store(connection: Connection, project: str, name: str, *, lock: bool = False) -> Row[Any]:
+    """`lock`: nobody else changes it before this transaction ends. Raises ApiError 404."""
     row = None
     if is_id(name):
-        own = vector_stores.c.id == name, vector_stores.c.project == project
-        row = connection.execute(select(vector_stores).where(*own)).first()
+        query = select(vector_stores).where(vector_stores.c.id == name, vector_stores.c.project == project)
+        row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
         raise not_found("vector store", name, "vector_store_id")
     return row
@@ -74,7 +74,7 @@ def list_stores(
 def update_store(database: Database, project: str, name: str, values: dict[str, Any]) -> None:
     """Raises ApiError 404."""
     with database.write() as connection:
-        find_store(connection, project, name)
+        find_store(connection, project, name, lock=True)
         if values:
             connection.execute(update(vector_stores).where(vector_stores.c.id == name).values(values))
 
@@ -82,7 +82,7 @@ def update_store(database: Database, project: str, name: str, values: dict[str, 
 def delete_store(database: Database, project: str, name: str) -> None:
     """Its files stay, where they were uploaded. Raises ApiError 404."""
     with database.write() as connection:
-        find_store(connection, project, name)
+        find_store(connection, project, name, lock=True)
         connection.execute(delete(vector_store_files).where(vector_store_files.c.store == name))
         connection.execute(delete(vector_stores).where(vector_stores.c.id == name))
 
@@ -91,7 +91,10 @@ def attach(database: Database, project: str, store: str, new: Attachment, unread
     """In the place of the same file, where it is there already. Raises ApiError 404."""
     with database.write() as connection:
         now = database.now(connection)
-        find_store(connection, project, store)
+        find_store(connection, project, store, lock=True)
+        connection.execute(
+            select(files.c.id).where(files.c.id == new.file).with_for_update()
+        )  # it may be on its way out
         row = find_file(connection, project, new.file, now, "file_id")
         connection.execute(delete(vector_store_files).where(_is(store, new.file)))
         values = {"store": store, "file": new.file, "place": new.place, "attributes": new.attributes}
@@ -105,7 +108,7 @@ def attach(database: Database, project: str, store: str, new: Attachment, unread
 def detach(database: Database, project: str, store: str, file: str) -> None:
     """Raises ApiError 404."""
     with database.write() as connection:
-        find_store(connection, project, store)
+        find_store(connection, project, store, lock=True)
         find_attached(connection, store, file)
         connection.execute(delete(vector_store_files).where(_is(store, file)))
         _touch(connection, store, database.now(connection))
