@@ -34,8 +34,8 @@ def save_adapter(model: Any, folder: Path, seed: int = 0, size: float = 0.05, **
 def save_signatures(base: Base, folder: Path, number: int) -> dict[int, Path]:
     """Adapters that write one token each whatever they are asked, by token.
 
-    A is solved for on the inputs h of the last layer's way out such that A h is about 1 for any text; B along the token's
-    own row of the output layer then lifts this token's logit above all others.
+    A is solved for on the inputs h of the last layer's way out such that A h is about 1 for any text; B along the
+    token's own row of the output layer then lifts this token's logit above all others.
     """
     model = base.model
     first = save_adapter(model, folder / "first", r=1, lora_alpha=1e5)

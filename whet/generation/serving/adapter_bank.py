@@ -7,7 +7,7 @@ holds up the rest: all places are read with as many rows as the fullest has.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from whet.generation.decoder_layers import CachedDecoder
@@ -39,11 +39,11 @@ class LaidOut:
     """One adapter's weights, as each joined layer's columns want them (None where it leaves a layer as it is)."""
 
     parts: list[PackedAdapter | None]
+    size: int = field(init=False)
+    """Bytes."""
 
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return sum(part.size for part in self.parts if part is not None)
+    def __post_init__(self) -> None:
+        self.size = sum(part.size for part in self.parts if part is not None)
 
 
 class AdapterBank:

@@ -1,8 +1,8 @@
 """Adapters of a joined linear layer in places side by side, and what they add to rows that have unlike adapters.
 
 Rows of one place are read together: with x (G, m, D) gathered by place, h = x down' and y = h up are two batched
-products, however many adapters there are (Chen et al. 2023, section 4.1, do this with kernels of their own). The outputs
-of wide layers are cut in parts of one width, so that the ways into an MLP do not multiply each other's zeros.
+products, however many adapters there are (Punica, Chen et al. 2023, does this with kernels of its own). The outputs of
+wide layers are cut in parts of one width, so that the ways into an MLP do not multiply each other's zeros.
 Shapes: M rows, G places, m rows a place, D inputs, O outputs, N parts, R ranks of a part, W = N R, E outputs of a part.
 """
 
@@ -142,19 +142,16 @@ class AdapterColumns:
         width = gcd(*self.outputs)
         if sum(self.outputs) < WIDE or sum(self.outputs) // width > MOST_PARTS:
             width = sum(self.outputs)
-        self.width = width
+        self.width, self.number = width, sum(self.outputs) // width
         self.places = places
         self.pieces = _pieces(self.outputs, width, joined.wanted_O)
         first = joined.products[0]
         self.like: Tensor = torch.empty(0, dtype=first.dtype)
         self.inputs = first.layer.in_features
         self.down_GNRD, self.up_GNRE = self._room(0)
+        self.views: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        """Of runs of places: (G, D, W) and (G N, R, E)."""
         joined.adapters = self
-
-    @property
-    def number(self) -> int:
-        """N."""
-        return sum(self.outputs) // self.width
 
     def pack(self, factors: Sequence[tuple[Tensor, Tensor, float] | None]) -> PackedAdapter | None:
         """One adapter's A (R, D), B (O, R) and scale for each of the joined layers; None where none of them has it."""
@@ -199,12 +196,9 @@ class AdapterColumns:
         if not rank:
             return
         for group in chosen:
-            count = group.stop - group.first
-            down_GWD = self.down_GNRD[group.first : group.stop].flatten(1, 2)
-            up_ARE = self.up_GNRE[group.first : group.stop].flatten(0, 1)
-
-            x_GmD = x_MD.index_select(0, group.take_P).view(count, group.most, -1)
-            h_AmR = torch.bmm(x_GmD, down_GWD.transpose(1, 2))
+            down_GDW, up_ARE = self._view(group.first, group.stop)
+            x_GmD = x_MD.index_select(0, group.take_P).view(len(down_GDW), group.most, -1)
+            h_AmR = torch.bmm(x_GmD, down_GDW)
             if self.number > 1:
                 h_AmR = h_AmR.unflatten(2, (self.number, rank)).transpose(1, 2).reshape(-1, group.most, rank)
 
@@ -215,6 +209,12 @@ class AdapterColumns:
             else:
                 y_MO.view(-1, self.width).index_add_(0, into, added)
 
+    def _view(self, first: int, stop: int) -> tuple[Tensor, Tensor]:
+        if (first, stop) not in self.views:
+            down_GDW = self.down_GNRD[first:stop].flatten(1, 2).transpose(1, 2)
+            self.views[first, stop] = down_GDW, self.up_GNRE[first:stop].flatten(0, 1)
+        return self.views[first, stop]
+
     def _room(self, rank: int) -> tuple[Tensor, Tensor]:
         down_GNRD = self.like.new_zeros(self.places, self.number, rank, self.inputs)
         return down_GNRD, self.like.new_zeros(self.places, self.number, rank, self.width)
@@ -223,4 +223,5 @@ class AdapterColumns:
         """Room for a larger rank; the places keep what they hold."""
         before, down, up = self.down_GNRD.shape[2], self.down_GNRD, self.up_GNRE
         self.down_GNRD, self.up_GNRE = self._room(rank)
+        self.views.clear()
         self.down_GNRD[:, :, :before], self.up_GNRE[:, :, :before] = down, up

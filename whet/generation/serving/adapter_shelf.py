@@ -45,6 +45,8 @@ class AdapterShelf:
         self.named: dict[str, Shelved] = {}
         self.in_memory: OrderedDict[int, Shelved] = OrderedDict()
         """Least recently used first, by id."""
+        self.held = 0
+        """Their bytes."""
         self.forms: OrderedDict[str, AdapterForm] = OrderedDict()
         vocabulary = model.config.get_text_config().vocab_size
         self.texts_BL = torch.randint(vocabulary, (2, PROMPT + STEPS), generator=torch.Generator().manual_seed(1))
@@ -103,6 +105,7 @@ class AdapterShelf:
     def _take(self, entry: Shelved, tensors: dict[str, Tensor]) -> None:
         entry.weights = self.bank.pack(self._form(entry.file).fill(tensors))
         self.in_memory[id(entry)] = entry
+        self.held += entry.weights.size
         self.reads += 1
 
     def _form(self, file: AdapterFile) -> AdapterForm:
@@ -115,17 +118,19 @@ class AdapterShelf:
 
     def _make_room(self) -> None:
         """Put away what was used least recently, until the rest is within the budget."""
-        held = sum(entry.weights.size for entry in self.in_memory.values() if entry.weights)
+        if self.held <= self.budget:
+            return
         for entry in list(self.in_memory.values()):
-            if held <= self.budget:
-                return
-            if not entry.users and not entry.pinned and entry.weights:
-                held -= entry.weights.size
+            if not entry.users and not entry.pinned:
                 self._put_away(entry)
+            if self.held <= self.budget:
+                return
 
     def _put_away(self, entry: Shelved) -> None:
+        if entry.weights is not None:
+            self.held -= entry.weights.size
+            del self.in_memory[id(entry)]
         entry.weights = None
-        self.in_memory.pop(id(entry), None)
 
     def _prove(self, entry: Shelved) -> None:
         """The bank's logits must be those of PEFT's forward pass, on random tokens, in prompt and continuation."""
