@@ -162,7 +162,9 @@ def call_schema(use: ToolUse, form: CallForm) -> dict[str, Any]:
 
 
 def _arguments_schema(function: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object"} | (function.get("parameters") or {})
+    """Of a tool that names its arguments, no others: those would be allowed, and written again and again."""
+    schema = {"type": "object"} | (function.get("parameters") or {})
+    return {"additionalProperties": False} | schema if schema.get("properties") else schema
 
 
 # ---- calls that were made
