@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,13 @@ class Jobs(worker.Jobs):
 
 
 @pytest.fixture
-def lane(tmp_path: Path) -> worker.Lane:
+def lane(tmp_path: Path) -> Iterator[worker.Lane]:
     url = f"sqlite:///{tmp_path / 'whet.sqlite'}"
     work = Jobs(open_database(url), url, tmp_path, "worker", 60.0)
-    return worker.Lane(work, multiprocessing.get_context("fork"))
+    made = worker.Lane(work, multiprocessing.get_context("fork"))
+    yield made
+    if made.child is not None:  # the test failed: nothing may wait for a child that hangs
+        made.drop()
 
 
 def turn_until(lane: worker.Lane, true: Callable[[], bool]) -> None:
