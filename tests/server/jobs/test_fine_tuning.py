@@ -164,7 +164,16 @@ def test_a_file_of_another_purpose_is_refused(client: OpenAI) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"[]", b"{", b"\xff", b"null", b"1e999", b'{"\\ud800": 1}', b'{"model": "\\ud800", "training_file": "x"}'),
+        *(
+            b"",
+            b"[]",
+            b"{",
+            b"\xff",
+            b"null",
+            b"1e999",
+            b'{"\\ud800": 1}',
+            b'{"model": "\\ud800", "training_file": "x"}',
+        ),
         b'{"model": "nano", "training_file": "x", "whet": {"\\ud800": 1}}',
         b'{"grader": {"type": "\\ud800"}, "model_sample": ""}',
     ],

@@ -115,6 +115,16 @@ def test_a_worker_that_is_stopped_gives_its_job_back(lane: worker.Lane, tmp_path
     assert lane.child is None and (row.state, row.attempts) == ("queued", 0)
 
 
+def test_where_there_are_no_groups_the_child_ends_alone(lane: worker.Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "killpg")  # as on Windows
+    lane.work.target = (time.sleep, (600,))  # type: ignore[attr-defined]
+    add_job(lane.work.database)  # type: ignore[attr-defined]
+    turn_until(lane, lambda: lane.child is not None)
+    pid = lane.child.pid
+    lane.stop()
+    _await_end(pid)
+
+
 def test_chores_are_claimed_once_and_taken_over(database: Database) -> None:
     project = job_row(database, add_job(database)).project
     with database.write() as connection:
