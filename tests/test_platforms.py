@@ -229,10 +229,11 @@ KNOWN = {
     "rewards/sandbox/guard.py": {"ctypes", "resource"},
     "rewards/sandbox/layers.py": {"ctypes", "geteuid"},
     "rewards/sandbox/process.py": {"geteuid", "killpg"},
+    "server/jobs/process_group.py": {"ctypes", "killpg", "setsid"},
     "verbs/versions/promotion.py": {"getuid"},
 }
-"""Where each such call stands; the tests above have each. The sandbox's run on Linux alone, behind a refusal; what
-forks says so by its name (data/workers.py)."""
+"""Where each such call stands; the tests above have each, tests/server/jobs/test_worker.py has the server's. The
+sandbox's run on Linux alone, behind a refusal; what forks says so by its name (data/workers.py)."""
 CALLS = {"sysconf", "sched_getaffinity", "fork", "geteuid", "getuid", "killpg", "getpgid", "setsid", "mkfifo"}
 MODULES = {"resource", "fcntl", "msvcrt", "ctypes", "pwd", "grp", "termios", "tty", "pty", "syslog"}
 

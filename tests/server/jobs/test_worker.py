@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,13 @@ class Jobs(worker.Jobs):
 
 
 @pytest.fixture
-def lane(tmp_path: Path) -> worker.Lane:
+def lane(tmp_path: Path) -> Iterator[worker.Lane]:
     url = f"sqlite:///{tmp_path / 'whet.sqlite'}"
     work = Jobs(open_database(url), url, tmp_path, "worker", 60.0)
-    return worker.Lane(work, multiprocessing.get_context("fork"))
+    made = worker.Lane(work, multiprocessing.get_context("fork"))
+    yield made
+    if made.child is not None:  # the test failed: nothing may wait for a child that hangs
+        made.drop()
 
 
 def turn_until(lane: worker.Lane, true: Callable[[], bool]) -> None:
@@ -110,6 +113,16 @@ def test_a_worker_that_is_stopped_gives_its_job_back(lane: worker.Lane, tmp_path
     lane.stop()
     row = job_row(database, name)
     assert lane.child is None and (row.state, row.attempts) == ("queued", 0)
+
+
+def test_where_there_are_no_groups_the_child_ends_alone(lane: worker.Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "killpg")  # as on Windows
+    lane.work.target = (time.sleep, (600,))  # type: ignore[attr-defined]
+    add_job(lane.work.database)  # type: ignore[attr-defined]
+    turn_until(lane, lambda: lane.child is not None)
+    pid = lane.child.pid
+    lane.stop()
+    _await_end(pid)
 
 
 def test_chores_are_claimed_once_and_taken_over(database: Database) -> None:

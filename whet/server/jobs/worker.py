@@ -29,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from whet.server.database.opening import Database, open_database
 from whet.server.jobs import chores, queue
 from whet.server.jobs.children.child import BUSY, PRELOADED, run_chore, run_job
+from whet.server.jobs.process_group import end_group_of, how_ended
 from whet.server.settings import Settings
 
 POLL_SECONDS, BEAT_SECONDS = 0.25, 1.0
@@ -129,7 +130,7 @@ class Lane:
             self._reap()
         elif now - self.beaten >= BEAT_SECONDS:
             if not self.work.beat():
-                self._kill()
+                end_group_of(self.child)
                 self.child = None
                 self.looked = float("-inf")
             self.beaten = now
@@ -140,13 +141,13 @@ class Lane:
 
     def drop(self) -> None:
         """Ends the child; somebody else has its work by now."""
-        self._kill()
+        end_group_of(self.child)
         self.child = None
 
     def stop(self) -> None:
         """Ends the child and gives its work back, not as a failure."""
         if self.child is not None:
-            self._kill()
+            end_group_of(self.child)
             self.child = None
             self.work.give_back(None)
 
@@ -161,29 +162,24 @@ class Lane:
 
     def _reap(self) -> None:
         code = self.child.exitcode
-        self._kill()  # what it started may live on
+        end_group_of(self.child)  # what it started may live on
         self.child = None
         self.looked = float("-inf")
         self.work.give_back(None if code == BUSY else how_ended(code))
 
-    def _kill(self) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.child.pid, signal.SIGKILL)
-        self.child.kill()  # before it has a group of its own
-        self.child.join()
 
-
-def how_ended(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    return f"{name}, as when memory runs out" if name == "SIGKILL" else name
+def starting_context() -> Any:
+    """Children are forked from a process that has imported everything, where a system can."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    return context
 
 
 def work(url: str, home: Path, stopped: threading.Event, kept: float) -> None:
     """Until `stopped` is set."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
+    context = starting_context()
     database = open_database(url)
     owner = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns():x}"
     lanes = [Lane(Jobs(database, url, home, owner, kept), context), Lane(Chores(database, url, home, owner), context)]

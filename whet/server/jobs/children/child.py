@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -20,14 +17,13 @@ from whet.server.jobs.children.names import model_name
 from whet.server.jobs.children.watching import JobObserver
 from whet.server.jobs.chores import Chore
 from whet.server.jobs.places import run_folder, run_root
+from whet.server.jobs.process_group import begin_group
 from whet.server.jobs.queue import Lease, LeaseLost, fail, held_by
 from whet.store.atomic import free_bytes
 from whet.store.lock import Lock
 
 PRELOADED = ("whet.server.jobs.children.preload",)
 """What takes the time at the start of a child: it is imported once, in the process that children are forked from."""
-SET_DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG of linux/prctl.h."""
 BUSY = 75
 """EX_TEMPFAIL: the run is still held by a process that is being killed; that is no failure of the job."""
 BUSY_SECONDS = 20.0
@@ -46,7 +42,7 @@ log = logging.getLogger("whet.server.jobs")
 
 def run_job(url: str, home: str, lease: Lease, kept: float) -> None:
     """Trains, and writes down how it ended. An exit code other than 0 leaves that to the worker."""
-    _alone()
+    begin_group()
     database = open_database(url)
     with database.read() as connection:
         row = connection.execute(select(jobs).where(jobs.c.id == lease.job)).one()
@@ -67,7 +63,7 @@ def run_job(url: str, home: str, lease: Lease, kept: float) -> None:
 
 
 def run_chore(url: str, home: str, chore: Chore, owner: str) -> None:
-    _alone()
+    begin_group()
     from whet.server.jobs.children.chore_work import do_chore, give_up
 
     database = open_database(url)
@@ -122,10 +118,3 @@ def _await_run(folder: Path) -> None:
         if time.monotonic() > until:
             sys.exit(BUSY)
         time.sleep(0.1)
-
-
-def _alone() -> None:
-    """A process group of its own, which ends as one; and an end with whoever started it."""
-    os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL)

@@ -7,8 +7,6 @@ once: a run is resumed exactly from wherever it was killed.
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import threading
 from collections.abc import Callable
 from multiprocessing import parent_process
@@ -26,6 +24,7 @@ from whet.server.jobs.children.metrics import read_steps
 from whet.server.jobs.children.names import checkpoint_name
 from whet.server.jobs.events import add_event, last_step
 from whet.server.jobs.places import checkpoint_folder, run_folder
+from whet.server.jobs.process_group import end_own_group
 from whet.server.jobs.queue import Lease, LeaseLost, held_by, note_progress
 from whet.store.run import METRICS
 
@@ -149,15 +148,10 @@ class JobObserver:
             if worker is None:
                 self._over.wait(FLUSH_SECONDS)
             elif wait([worker.sentinel], FLUSH_SECONDS):
-                end_group()
+                end_own_group()
             try:
                 self.flush()
             except LeaseLost:
-                end_group()
+                end_own_group()
             except DBAPIError as error:  # it may be back the next time; the worker minds the lease
                 log.warning("events are kept back: %s", error.orig)
-
-
-def end_group() -> None:
-    """This process and all that it started, at once."""
-    os.killpg(os.getpgrp(), signal.SIGKILL)
