@@ -79,7 +79,9 @@ INSIDE = {
         "listing inputs steps studies init judge runs versions models check show collect plan tune train evaluate chat "
         "demo releases"
     ),
-    "server": "errors settings database metrics access files jobs inference knowledge service routes application running",
+    "server": (
+        "errors settings database metrics access files jobs inference knowledge service routes application running"
+    ),
     "launcher": (
         "place record row_reader untaken rows_to_send service request submitting following answers opposing prices "
         "measuring tuning"

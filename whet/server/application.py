@@ -18,12 +18,14 @@ from whet.errors import WhetError
 from whet.server.access.caller import SCOPES, Caller
 from whet.server.access.gate import Gate
 from whet.server.access.keys import KeyRing, project_of
+from whet.server.access.rates import Rates
 from whet.server.database.opening import open_database
 from whet.server.errors import ApiError, of_whet
 from whet.server.files.content import Contents
 from whet.server.inference.answering import Answering
 from whet.server.jobs.supervisor import Workers
 from whet.server.knowledge.library import Library
+from whet.server.metrics import Metrics
 from whet.server.routes import (
     chat,
     classify,
@@ -67,8 +69,18 @@ def create_app(settings: Settings) -> FastAPI:
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
     contents = Contents(settings.files, settings.most_body)
-    workers, answering = Workers(settings, database, contents), Answering(settings, database)
-    service = Service(settings, database, KeyRing(database), contents, workers, answering, Library(settings, database))
+    metrics, rates = Metrics(), Rates()
+    service = Service(
+        settings=settings,
+        database=database,
+        keys=KeyRing(database),
+        rates=rates,
+        metrics=metrics,
+        contents=contents,
+        workers=Workers(settings, database, contents),
+        answering=Answering(settings, database, metrics, rates),
+        library=Library(settings, database),
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

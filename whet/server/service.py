@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import Request
 
@@ -22,12 +22,12 @@ class Service:
     settings: Settings
     database: Database
     keys: KeyRing
+    rates: Rates
+    metrics: Metrics
     contents: Contents
     workers: Workers
     answering: Answering
     library: Library
-    rates: Rates = field(default_factory=Rates)
-    metrics: Metrics = field(default_factory=Metrics)
     stopping: bool = False
 
 

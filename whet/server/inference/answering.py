@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
+from functools import partial
 
 from whet.server.access.caller import Caller
+from whet.server.access.rates import Rates
 from whet.server.database.opening import Database
 from whet.server.errors import ApiError
 from whet.server.inference.catalogue import Catalogue, ServedModel
 from whet.server.inference.hosting.hosts import Hosts, OpenedModel
 from whet.server.inference.hosting.scorers import Scorers, ScoringModel
+from whet.server.inference.metering import Meter
+from whet.server.metrics import Metrics
 from whet.server.settings import Settings
 
 log = logging.getLogger("whet.server")
@@ -19,8 +24,8 @@ log = logging.getLogger("whet.server")
 class Answering:
     """Raises InputError where the service was started with names of models that are none."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, database: Database, metrics: Metrics, rates: Rates) -> None:
+        self.settings, self.metrics, self.rates = settings, metrics, rates
         self.catalogue = Catalogue(settings, database)
         self.hosts, self.scorers = Hosts(settings), Scorers()
 
@@ -30,7 +35,15 @@ class Answering:
 
     async def writer(self, name: str, caller: Caller) -> OpenedModel:
         """The model of this name, proved, once it is loaded. Raises ApiError."""
-        return await self.hosts.open(await self.find(name, caller))
+        opened = await self.hosts.open(await self.find(name, caller))
+        return replace(opened, meter=Meter(self.metrics, name, partial(self.rates.spend, str(caller.key))))
+
+    def measure(self) -> None:
+        """Set the numbers that are looked at rather than counted."""
+        for host in list(self.hosts.held.values()):
+            self.metrics.running.labels(host.name).set(host.running)
+            self.metrics.waiting.labels(host.name).set(host.waiting)
+            self.metrics.cache_use.labels(host.name).set(host.kv_use)
 
     async def scorer(self, name: str, caller: Caller) -> ScoringModel:
         """The same of a model with a head."""

@@ -12,6 +12,7 @@ from typing import Any
 from whet.generation.serving.request import AnswerRequest, WrittenToken
 from whet.server.inference.hosting.host import Host
 from whet.server.inference.hosting.ticket import Ticket
+from whet.server.inference.metering import Meter
 from whet.server.inference.words.text import StopWatch, TextStream
 from whet.server.inference.words.tools import CallWatch, MadeCall, ToolUse, read_calls
 from whet.server.inference.words.wording import Wording
@@ -40,18 +41,27 @@ class Writing:
     stops: Sequence[str] = ()
     use: ToolUse | None = None
     """Where the answer may call tools."""
+    meter: Meter | None = None
 
 
 async def pieces(ticket: Ticket, writing: Writing, index: int) -> AsyncGenerator[Piece]:
     """The pieces of the answer of a ticket. Raises ApiError."""
     answer = _Answer(writing, index, ticket.request.stop_ids)
-    async with aclosing(ticket.tokens()) as tokens:
-        async for token in tokens:
-            piece = answer.add(token)
-            if piece.end is not None:
-                break
-            if piece.text or piece.tokens:
-                yield piece
+    cost, reason = writing.meter.answer() if writing.meter else None, "abort"
+    try:
+        async with aclosing(ticket.tokens()) as tokens:
+            async for token in tokens:
+                if cost:
+                    cost.token()
+                piece = answer.add(token)
+                if piece.end is not None:
+                    reason = piece.end
+                    break
+                if piece.text or piece.tokens:
+                    yield piece
+    finally:
+        if cost:
+            cost.end(reason)
 
     yield piece
 
@@ -124,6 +134,9 @@ async def written_by(writing: Writing, requests: Sequence[AnswerRequest]) -> Asy
     try:
         for request in requests:
             tickets.append(writing.host.enter(request))
+        if writing.meter:
+            for prompt in {tuple(request.prompt) for request in requests}:
+                writing.meter.read(len(prompt))
         if len(tickets) == 1:
             async with aclosing(pieces(tickets[0], writing, 0)) as one:
                 async for piece in one:

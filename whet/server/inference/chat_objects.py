@@ -34,10 +34,14 @@ class ChatShape:
         async with aclosing(self.asked.answers()) as stream:
             answers = await whole_answers(stream, len(self.asked.requests))
         written = sum(answer.written for answer in answers)
-        return self._object("chat.completion") | {
-            "choices": [self._choice(number, answer) for number, answer in enumerate(answers)],
-            "usage": usage_of(self.asked.prompt_tokens, written),
-        } | self._passages()
+        return (
+            self._object("chat.completion")
+            | {
+                "choices": [self._choice(number, answer) for number, answer in enumerate(answers)],
+                "usage": usage_of(self.asked.prompt_tokens, written),
+            }
+            | self._passages()
+        )
 
     async def chunks(self) -> AsyncGenerator[Event]:
         begun: set[int] = set()

@@ -105,7 +105,8 @@ class Completion:
             yield None, self._object() | {"choices": [], "usage": usage}
 
     def _pieces(self) -> AsyncGenerator[Piece]:
-        return written_by(Writing(self.opened.host, self.opened.wording, self.body.stops), self.requests)
+        opened = self.opened
+        return written_by(Writing(opened.host, opened.wording, self.body.stops, meter=opened.meter), self.requests)
 
     async def _echoed(self) -> list[list[WrittenToken | int]]:
         """The tokens of each prompt with their log-probabilities, where they are asked for; the first has none."""
@@ -183,9 +184,7 @@ def _prepare(body: CompletionBody, opened: OpenedModel) -> Completion:
         limit = room_for(prompt.ids, asked, opened.context, "prompt")
         for choice in choices_of(body, opened.size, body.logprobs or 0):
             if asked:
-                requests.append(
-                    AnswerRequest(prompt.ids, opened.wording.stop_ids, limit, opened.adapter, choice)
-                )
+                requests.append(AnswerRequest(prompt.ids, opened.wording.stop_ids, limit, opened.adapter, choice))
     return Completion(body, opened, prompts, requests)
 
 

@@ -97,10 +97,8 @@ def _prepare(body: ChatBody, opened: OpenedModel, sources: Sources | None) -> Co
     requests = []
     for choice in choices_of(body, opened.size, body.top_logprobs or 0):
         guide = form.make() if form.make else None
-        requests.append(
-            AnswerRequest(prompt, opened.wording.stop_ids, limit, opened.adapter, choice, guide)
-        )
-    writing = Writing(opened.host, opened.wording, body.stops, use if use.may_call else None)
+        requests.append(AnswerRequest(prompt, opened.wording.stop_ids, limit, opened.adapter, choice, guide))
+    writing = Writing(opened.host, opened.wording, body.stops, use if use.may_call else None, opened.meter)
     return Conversation(opened, writing, requests, len(prompt), sources)
 
 

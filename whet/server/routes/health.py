@@ -43,4 +43,5 @@ def metrics(request: Request, _: Administering) -> Response:
         counted = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
     for state, number in counted:
         service.metrics.jobs.labels(state).set(number)
+    service.answering.measure()
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

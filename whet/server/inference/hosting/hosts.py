@@ -18,6 +18,7 @@ from whet.server.inference.catalogue import ServedModel
 from whet.server.inference.hosting.host import Host, as_api_error
 from whet.server.inference.hosting.replay import Replay, golden_of_served, prove_served
 from whet.server.inference.hosting.weights import Weights, weights_of_base, weights_under
+from whet.server.inference.metering import Meter
 from whet.server.inference.words.wording import Wording, Wordings
 from whet.server.settings import Settings
 from whet.store.checksums import weights_digest
@@ -46,6 +47,8 @@ class OpenedModel:
     """Tokens of the model."""
     fingerprint: str
     """Short, of base and adapter: OpenAI's system_fingerprint."""
+    meter: Meter | None = None
+    """Where what is asked of it is counted."""
 
     @property
     def has_conversations(self) -> bool:

@@ -64,9 +64,7 @@ class Wording:
         """`control`: with control tokens as they are written."""
         with self.turn:
             return str(
-                self.tokenizer.decode(
-                    list(ids), skip_special_tokens=not control, clean_up_tokenization_spaces=False
-                )
+                self.tokenizer.decode(list(ids), skip_special_tokens=not control, clean_up_tokenization_spaces=False)
             )
 
 
