@@ -54,7 +54,7 @@ def read_schema(path: str) -> Any:
     except (OSError, ValueError) as error:
         fix = "name a file with a JSON Schema, beside the recipe"
         raise RecipeError(f"the schema cannot be read: {error}", where=path, fix=fix) from error
-    _refuse_unknown(schema, path)
+    refuse_unknown_keywords(schema, path)
     return schema
 
 
@@ -108,7 +108,7 @@ def _holds_of_object(value: dict[str, Any], word: str, wanted: Any, schema: dict
     return True
 
 
-def _refuse_unknown(schema: Any, where: str) -> None:
+def refuse_unknown_keywords(schema: Any, where: str) -> None:
     """Raises RecipeError for a keyword that would be ignored, and for what is no schema."""
     if isinstance(schema, bool):
         return
@@ -128,7 +128,7 @@ def _refuse_unknown(schema: Any, where: str) -> None:
         if word == "type" and not (isinstance(types, list) and all(name in TYPES for name in types)):
             raise RecipeError("this is no type", where=where, value=wanted, fix=f"use {', '.join(TYPES)}")
         for one in _inner(word, wanted):
-            _refuse_unknown(one, where)
+            refuse_unknown_keywords(one, where)
 
 
 def _inner(word: str, wanted: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -42,7 +43,7 @@ class Served:
     tuned: Run
     home: Path
 
-    def client(self, **options: Any) -> OpenAI:
+    def client(self, **options: Any) -> Any:
         """The official client, which holds every answer to its types."""
         settings: dict[str, Any] = {"api_key": self.key, "max_retries": 0, "_strict_response_validation": True}
         return OpenAI(base_url=self.url, **settings | options)
@@ -61,11 +62,16 @@ class Served:
             connection.execute(models.insert().values(**values, pinned=False, created_at=now))
 
 
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """Where all processes of a session of tests keep the runs that they share."""
+    own = factory.getbasetemp()
+    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+
+
 @pytest.fixture(scope="session")
 def tuned_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with a few golden answers of its own."""
-    shared = tmp_path_factory.getbasetemp()
-    run = Run(runs_of_methods.copy_of_run("sft", shared, tmp_path_factory.mktemp("tuned")))
+    run = Run(runs_of_methods.copy_of_run("sft", shared_folder(tmp_path_factory), tmp_path_factory.mktemp("tuned")))
     renderer = Renderer(saved_tokenizer(run.model))
     opened = open_trained(run, renderer=renderer, trust_remote_code=False, kernels=False)
     keep_golden(golden_answers(opened, renderer, conversations(renderer, [], 256)[::6], Silent()), run)
@@ -75,7 +81,7 @@ def tuned_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory, tuned_run: Run) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("service")
-    reward = runs_of_methods.copy_of_run("reward", tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("scored"))
+    reward = runs_of_methods.copy_of_run("reward", shared_folder(tmp_path_factory), tmp_path_factory.mktemp("scored"))
     settings = Settings(home, models=("nano", str(tuned_run.folder), str(reward)), aliases={"gpt-4o-mini": "nano"})
     app = create_app(settings)
     service: Service = app.state.service
@@ -112,6 +118,6 @@ class running:
 
 
 @pytest.fixture
-def client(served: Served) -> OpenAI:
+def client(served: Served) -> Any:
     return served.client()
 

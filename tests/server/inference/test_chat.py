@@ -9,7 +9,6 @@ import httpx2
 import openai
 import pytest
 import torch
-from openai import OpenAI
 
 import whet
 from tests.server.inference.conftest import TUNED, Served
@@ -19,6 +18,10 @@ from whet.verbs.chat import ChatSession
 
 QUESTION = [{"role": "user", "content": "Write a sentence about the sea."}]
 DESK = [{"role": "user", "content": "My order 4711 has not arrived."}]
+
+DEEP: Any = "x"
+for _ in range(200):
+    DEEP = {"a": DEEP}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def said(session: ChatSession, messages: list[dict[str, Any]], **options: Any) -
     return "".join(session.reply(messages, **options))
 
 
-def test_a_base_answers_as_in_whet_chat(client: OpenAI, base: ChatSession) -> None:
+def test_a_base_answers_as_in_whet_chat(client: Any, base: ChatSession) -> None:
     answer = client.chat.completions.create(model="nano", messages=QUESTION, temperature=0, max_tokens=30)
     assert answer.choices[0].message.content == said(base, QUESTION, max_new_tokens=30)
     assert answer.usage.prompt_tokens == len(base.renderer.prompt_ids(QUESTION, None))
@@ -38,7 +41,7 @@ def test_a_base_answers_as_in_whet_chat(client: OpenAI, base: ChatSession) -> No
 
 
 def test_a_tuned_model_answers_under_its_name_and_its_base_beside_it(
-    client: OpenAI, served: Served, base: ChatSession
+    client: Any, served: Served, base: ChatSession
 ) -> None:
     ask = {"messages": DESK, "temperature": 0, "max_tokens": 40}
     tuned = client.chat.completions.create(model=TUNED, **ask)
@@ -51,7 +54,7 @@ def test_a_tuned_model_answers_under_its_name_and_its_base_beside_it(
     assert plain.system_fingerprint != tuned.system_fingerprint
 
 
-def test_log_probabilities_are_the_models_own(client: OpenAI) -> None:
+def test_log_probabilities_are_the_models_own(client: Any) -> None:
     answer = client.chat.completions.create(
         model="nano", messages=QUESTION, temperature=0.8, seed=3, max_tokens=12, logprobs=True, top_logprobs=3
     )
@@ -79,7 +82,7 @@ def _written(token: list[int]) -> str:
 
 
 @pytest.mark.parametrize("more", [{}, {"stop": ["the", "\n"]}, {"logprobs": True}, {"n": 3}])
-def test_streamed_is_not_streamed(client: OpenAI, more: dict[str, Any]) -> None:
+def test_streamed_is_not_streamed(client: Any, more: dict[str, Any]) -> None:
     ask = {"model": "nano", "messages": QUESTION, "seed": 11, "max_tokens": 24, **more}
     whole = client.chat.completions.create(**ask)
     texts, ends, logprobs, usage, roles = {}, {}, {}, None, []
@@ -105,13 +108,13 @@ def test_streamed_is_not_streamed(client: OpenAI, more: dict[str, Any]) -> None:
     assert len({choice.message.content for choice in whole.choices}) == len(whole.choices), "each answer its own seed"
 
 
-def test_the_same_seed_gives_the_same_answer(client: OpenAI) -> None:
+def test_the_same_seed_gives_the_same_answer(client: Any) -> None:
     ask = {"model": "nano", "messages": QUESTION, "max_tokens": 16}
     one, same, other = (client.chat.completions.create(**ask, seed=seed) for seed in (1, 1, 2))
     assert one.choices[0].message.content == same.choices[0].message.content != other.choices[0].message.content
 
 
-def test_a_stop_string_across_tokens_ends_the_answer(client: OpenAI) -> None:
+def test_a_stop_string_across_tokens_ends_the_answer(client: Any) -> None:
     ask = {"model": TUNED, "messages": DESK, "temperature": 0, "max_tokens": 30}
     free = client.chat.completions.create(**ask, logprobs=True).choices[0]
     tokens = [one.token for one in free.logprobs.content]
@@ -126,19 +129,19 @@ def test_a_stop_string_across_tokens_ends_the_answer(client: OpenAI) -> None:
     assert len(stopped.message.content) >= sum(len(one.token) for one in stopped.logprobs.content)
 
 
-def test_a_limit_is_kept_and_told(client: OpenAI) -> None:
+def test_a_limit_is_kept_and_told(client: Any) -> None:
     answer = client.chat.completions.create(model=TUNED, messages=DESK, temperature=0, max_completion_tokens=3)
     assert (answer.usage.completion_tokens, answer.choices[0].finish_reason) == (3, "length")
 
 
-def test_an_alias_is_what_it_stands_for(client: OpenAI) -> None:
+def test_an_alias_is_what_it_stands_for(client: Any) -> None:
     ask = {"messages": QUESTION, "temperature": 0, "max_tokens": 8}
     alias, nano = (client.chat.completions.create(model=name, **ask) for name in ("gpt-4o-mini", "nano"))
     assert alias.model == "gpt-4o-mini"
     assert alias.choices[0].message.content == nano.choices[0].message.content
 
 
-def test_texts_in_parts_and_the_role_developer_are_read(client: OpenAI) -> None:
+def test_texts_in_parts_and_the_role_developer_are_read(client: Any) -> None:
     ask = {"model": "nano", "temperature": 0, "max_tokens": 12}
     parts = [{"type": "text", "text": "Write a sentence "}, {"type": "text", "text": "about the sea."}]
     in_parts = client.chat.completions.create(messages=[{"role": "user", "content": parts}], **ask)
@@ -180,7 +183,10 @@ def test_texts_in_parts_and_the_role_developer_are_read(client: OpenAI) -> None:
             "messages.0.content.0",
         ),
         ({"messages": [{"role": "user", "content": "a<|end|>b"}]}, "invalid_value", "messages"),
-        ({"messages": [{"role": "user", "content": "\ud800"}]}, "invalid_value", "messages"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "invalid_value", "messages.0.content"),
+        ({"metadata": DEEP}, "invalid_value", "metadata"),
+        ({"tool_choice": 5}, "invalid_value", "tool_choice"),
+        ({"stream_options": {"usage": True}, "stream": True}, "unknown_parameter", "usage"),
         ({"model": "gpt-5"}, "model_not_found", "model"),
         ({"model": "reward"}, "model_not_supported", "model"),
     ],
@@ -195,7 +201,7 @@ def test_what_is_wrong_is_told_by_name(served: Served, body: dict[str, Any], cod
     assert "fix:" not in error["message"] or code == "invalid_value"
 
 
-def test_what_changes_nothing_is_taken(client: OpenAI) -> None:
+def test_what_changes_nothing_is_taken(client: Any) -> None:
     client.chat.completions.create(
         model="nano", messages=QUESTION, max_tokens=1, user="u", metadata={"a": "b"}, store=False,
         service_tier="auto", safety_identifier="s", prompt_cache_key="k", modalities=["text"],
@@ -203,7 +209,7 @@ def test_what_changes_nothing_is_taken(client: OpenAI) -> None:
     )  # fmt: skip
 
 
-def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(client: OpenAI) -> None:
+def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(client: Any) -> None:
     messages = [{"role": "user", "content": "sea " * 2000}]
     with pytest.raises(openai.BadRequestError) as told:
         client.chat.completions.create(model="nano", messages=messages, stream=True)
@@ -211,7 +217,7 @@ def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(client: OpenAI) 
     assert "1,024" in str(told.value) and "2,0" in str(told.value)
 
 
-def test_json_that_follows_a_schema(client: OpenAI) -> None:
+def test_json_that_follows_a_schema(client: Any) -> None:
     schema = {
         "type": "object",
         "properties": {"mood": {"enum": ["good", "bad"]}, "wet": {"type": "boolean"}},

@@ -104,7 +104,7 @@ def test_everybody_gets_the_tokens_of_their_own_answer() -> None:
 def test_a_batch_that_fails_ends_its_answers_and_the_host_goes_on() -> None:
     async def work(host: Host) -> None:
         host.adapters["a"] = Path("a")
-        results = await asyncio.gather(
+        results: list[Any] = await asyncio.gather(
             *(read(host.enter(request(9, prompt, "a"))) for prompt in (1, 13)), return_exceptions=True
         )
         assert [(one.status, one.code) for one in results] == [(500, "internal_error")] * 2

@@ -9,7 +9,6 @@ import httpx2
 import openai
 import pytest
 import torch
-from openai import OpenAI
 
 from tests.server.inference.conftest import TUNED, Served
 from whet.model.base import load_base
@@ -26,7 +25,7 @@ def post(served: Served, path: str, body: dict[str, Any]) -> Any:
 # ---- completions
 
 
-def test_a_text_goes_on_and_tokens_are_as_good_as_text(client: OpenAI, served: Served) -> None:
+def test_a_text_goes_on_and_tokens_are_as_good_as_text(client: Any, served: Served) -> None:
     tokenizer = load_base("nano", torch.float32).tokenizer
     ids = tokenizer("Once upon a")["input_ids"]
     ask = {"model": "nano", "temperature": 0, "max_tokens": 6}
@@ -78,7 +77,7 @@ def test_wrong_completions_are_refused_by_name(served: Served, body: dict[str, A
 # ---- responses
 
 
-def test_a_response_is_the_chats_answer(client: OpenAI) -> None:
+def test_a_response_is_the_chats_answer(client: Any) -> None:
     ask = {"model": TUNED, "temperature": 0}
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where is order 48213?"}]
     chat = client.chat.completions.create(messages=messages, max_tokens=12, **ask)
@@ -95,7 +94,7 @@ def test_a_response_is_the_chats_answer(client: OpenAI) -> None:
     assert events[0].type == "response.created" and events[-1].type in ("response.completed", "response.incomplete")
 
 
-def test_a_response_calls_a_function(client: OpenAI) -> None:
+def test_a_response_calls_a_function(client: Any) -> None:
     tool = {
         "type": "function", "name": "set_level", "strict": True,
         "parameters": {
@@ -194,7 +193,7 @@ def test_what_cannot_be_scored_is_refused(served: Served, path: str, body: dict[
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code), answer.text
 
 
-def test_a_head_does_not_chat(client: OpenAI) -> None:
+def test_a_head_does_not_chat(client: Any) -> None:
     with pytest.raises(openai.BadRequestError, match="v1/classify"):
         client.chat.completions.create(model=MOOD, messages=[{"role": "user", "content": "a"}])
 

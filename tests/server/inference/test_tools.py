@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from openai import OpenAI
 
 from whet.data.render.renderer import Renderer
 from whet.generation.serving.request import AnswerRequest, WrittenToken
@@ -47,7 +46,9 @@ class Read:
     whole: WholeAnswer
 
 
-def read_text(wording: Wording, text: str, parallel: bool | None = None, stops: tuple[str, ...] = ()) -> Read:
+def read_text(
+    wording: Wording, text: str, parallel: bool | None = None, tools: tuple[dict[str, Any], ...] = (WEATHER, CLOCK)
+) -> Read:
     """What becomes of an answer of this text that may call tools."""
 
     async def run() -> list[Piece]:
@@ -56,8 +57,8 @@ def read_text(wording: Wording, text: str, parallel: bool | None = None, stops: 
         for number, token in enumerate(ids):
             end = "stop" if number == len(ids) - 1 else None
             ticket.written.put_nowait(WrittenToken(0, token, -0.1, [], end))
-        use = read_tools([WEATHER, CLOCK], "auto", parallel)
-        return [piece async for piece in pieces(ticket, Writing(None, wording, stops, use), 0)]  # type: ignore[arg-type]
+        use = read_tools(list(tools), "auto", parallel)
+        return [piece async for piece in pieces(ticket, Writing(None, wording, (), use), 0)]  # type: ignore[arg-type]
 
     found = asyncio.run(run())
     whole = WholeAnswer()
@@ -109,6 +110,32 @@ def test_without_parallel_calls_there_is_one(wording: Wording) -> None:
     assert len(read_text(wording, text, parallel=False).whole.calls) == 1
 
 
+def test_a_strict_tool_is_called_by_its_schema_alone(wording: Wording) -> None:
+    strict = {"type": "function", "function": WEATHER["function"] | {"strict": True}}
+    good, bad = (f'<tool_call>{{"name": "get_weather", "arguments": {one}}}</tool_call>'
+                 for one in ('{"city": "Paris"}', '{"city": 75}'))  # fmt: skip
+    assert read_text(wording, good, tools=(strict,)).whole.calls
+    assert read_text(wording, bad).whole.calls, "without strict nobody asked for more"
+    broken = read_text(wording, bad, tools=(strict,)).whole
+    assert (broken.calls, broken.text, broken.end) == ([], bad, "stop")
+    odd = {"type": "function", "function": strict["function"] | {"parameters": {"required": 5}}}
+    assert read_text(wording, good, tools=(odd,)).whole.calls == []
+
+
+def test_a_strict_schema_may_refer_to_its_definitions() -> None:
+    parameters = {
+        "type": "object", "properties": {"at": {"$ref": "#/$defs/Place"}}, "$defs": {"Place": {"type": "string"}},
+    }  # fmt: skip
+    tool = {"type": "function", "function": {"name": "go", "strict": True, "parameters": parameters}}
+    assert read_tools([tool], None, None).strict == {
+        "go": {"type": "object", "properties": {"at": {"type": "string"}}}
+    }
+    parameters["$defs"]["Place"] = {"$ref": "#/$defs/Place"}
+    with pytest.raises(ApiError) as told:
+        read_tools([tool], None, None)
+    assert told.value.code == "unsupported_parameter"
+
+
 def test_the_form_of_a_call_is_the_templates(wording: Wording) -> None:
     assert call_form(wording) == CallForm("<tool_call>", "arguments")
 
@@ -131,7 +158,7 @@ def test_wrong_tools_are_refused_by_name(tools: Any, choice: Any, param: str) ->
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
-def test_a_call_that_must_be_made_is_made(client: OpenAI, choice: Any) -> None:
+def test_a_call_that_must_be_made_is_made(client: Any, choice: Any) -> None:
     ask: dict[str, Any] = {
         "model": "nano", "messages": [{"role": "user", "content": "Say hello."}], "tools": [WEATHER, CLOCK],
         "tool_choice": choice, "seed": 3, "max_tokens": 200,
@@ -156,14 +183,14 @@ def test_a_call_that_must_be_made_is_made(client: OpenAI, choice: Any) -> None:
     assert ends[-1] == "tool_calls"
 
 
-def test_with_tool_choice_none_nothing_is_called(client: OpenAI) -> None:
+def test_with_tool_choice_none_nothing_is_called(client: Any) -> None:
     answer = client.chat.completions.create(
         model="nano", messages=[{"role": "user", "content": "hi"}], tools=[WEATHER], tool_choice="none", max_tokens=8
     )
     assert answer.choices[0].message.tool_calls is None
 
 
-def test_calls_and_their_results_are_read_back(client: OpenAI) -> None:
+def test_calls_and_their_results_are_read_back(client: Any) -> None:
     messages: list[Any] = [
         {"role": "user", "content": "Weather in Paris?"},
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +42,7 @@ class Writing:
     """Where the answer may call tools."""
 
 
-async def pieces(ticket: Ticket, writing: Writing, index: int) -> AsyncIterator[Piece]:
+async def pieces(ticket: Ticket, writing: Writing, index: int) -> AsyncGenerator[Piece]:
     """The pieces of the answer of a ticket. Raises ApiError."""
     answer = _Answer(writing, index, ticket.request.stop_ids)
     async with aclosing(ticket.tokens()) as tokens:
@@ -118,7 +118,7 @@ class _Answer:
         return read_calls(plain, self.writing.wording.decode(self.ids, control=True), self.writing.use)
 
 
-async def written_by(writing: Writing, requests: Sequence[AnswerRequest]) -> AsyncIterator[Piece]:
+async def written_by(writing: Writing, requests: Sequence[AnswerRequest]) -> AsyncGenerator[Piece]:
     """The pieces of several answers as they come. Raises ApiError; whoever stops reading ends them all."""
     tickets: list[Ticket] = []
     try:
@@ -139,10 +139,10 @@ async def written_by(writing: Writing, requests: Sequence[AnswerRequest]) -> Asy
             ticket.leave(ticket)
 
 
-async def _as_they_come(streams: Sequence[AsyncIterator[Piece]]) -> AsyncIterator[Piece]:
+async def _as_they_come(streams: Sequence[AsyncGenerator[Piece]]) -> AsyncGenerator[Piece]:
     pending: asyncio.Queue[Piece | BaseException | None] = asyncio.Queue()
 
-    async def forward(stream: AsyncIterator[Piece]) -> None:
+    async def forward(stream: AsyncGenerator[Piece]) -> None:
         try:
             async for piece in stream:
                 pending.put_nowait(piece)
@@ -184,7 +184,7 @@ class WholeAnswer:
         self.written = piece.written
 
 
-async def whole_answers(stream: AsyncIterator[Piece], number: int) -> list[WholeAnswer]:
+async def whole_answers(stream: AsyncGenerator[Piece], number: int) -> list[WholeAnswer]:
     answers = [WholeAnswer() for _ in range(number)]
     async for piece in stream:
         answers[piece.index].add(piece)

@@ -31,7 +31,7 @@ class ChatShape:
     created: int = field(default_factory=lambda: int(time.time()))
 
     async def whole(self) -> dict[str, Any]:
-        async with aclosing(self.asked.answers()) as stream:  # type: ignore[type-var]
+        async with aclosing(self.asked.answers()) as stream:
             answers = await whole_answers(stream, len(self.asked.requests))
         written = sum(answer.written for answer in answers)
         return self._object("chat.completion") | {
@@ -43,7 +43,7 @@ class ChatShape:
         begun: set[int] = set()
         written: dict[int, int] = {}
         texts: defaultdict[int, str] = defaultdict(str)
-        async with aclosing(self.asked.answers()) as stream:  # type: ignore[type-var]
+        async with aclosing(self.asked.answers()) as stream:
             async for piece in stream:
                 written[piece.index] = piece.written
                 texts[piece.index] += piece.text

@@ -85,11 +85,7 @@ def _rows(model: ScoringModel, texts: list[Scored], name: str) -> list[list[int]
     renderer = Renderer(model.tokenizer) if _outputs(model) is None else None
     for number, text in enumerate(texts):
         where = f"input.{number}"
-        try:
-            ids = _conversation(text, renderer, where) if renderer else _text(model, text, name, where)
-        except UnicodeEncodeError as error:
-            what = f"{where} holds half of a surrogate pair, which is no character."
-            raise ApiError(400, what, code="invalid_value", param=where) from error
+        ids = _conversation(text, renderer, where) if renderer else _text(model, text, name, where)
         if not ids:
             raise ApiError(400, f"{where} is empty.", code="invalid_value", param=where)
         if len(ids) > model.context:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -73,7 +73,7 @@ class Completion:
     async def whole(self) -> dict[str, Any]:
         answers = [WholeAnswer(end="length") for _ in range(len(self.prompts) * self.body.answers)]
         if self.requests:
-            async with aclosing(self._pieces()) as stream:  # type: ignore[type-var]
+            async with aclosing(self._pieces()) as stream:
                 answers = await whole_answers(stream, len(self.requests))
         echoed = await self._echoed()
         choices = []
@@ -88,7 +88,7 @@ class Completion:
     async def chunks(self) -> AsyncGenerator[Event]:
         written: dict[int, int] = {}
         offsets: dict[int, int] = {}
-        async with aclosing(self._pieces()) as stream:  # type: ignore[type-var]
+        async with aclosing(self._pieces()) as stream:
             async for piece in stream:
                 written[piece.index] = piece.written
                 if self.body.echo and piece.index not in offsets:
@@ -104,7 +104,7 @@ class Completion:
             usage = usage_of(sum(len(prompt.ids) for prompt in self.prompts), sum(written.values()))
             yield None, self._object() | {"choices": [], "usage": usage}
 
-    def _pieces(self) -> AsyncIterator[Piece]:
+    def _pieces(self) -> AsyncGenerator[Piece]:
         return written_by(Writing(self.opened.host, self.opened.wording, self.body.stops), self.requests)
 
     async def _echoed(self) -> list[list[WrittenToken | int]]:
@@ -191,12 +191,7 @@ def _prepare(body: CompletionBody, opened: OpenedModel) -> Completion:
 
 def _read(prompt: str | list[int], opened: OpenedModel) -> ReadPrompt:
     if isinstance(prompt, str):
-        try:
-            return ReadPrompt(prompt, opened.wording.ids(prompt))
-        except UnicodeEncodeError as error:
-            what = "The prompt holds half of a surrogate pair, which is no character."
-            raise ApiError(400, what, code="invalid_value", param="prompt") from error
-
+        return ReadPrompt(prompt, opened.wording.ids(prompt))
     wrong = next((token for token in prompt if not 0 <= token < opened.size), None)
     if wrong is not None:
         what = f"prompt: {wrong} is no token of this model, which has the tokens 0 to {opened.size - 1:,}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -71,7 +71,7 @@ class Conversation:
     sources: Sources | None = None
     """What the answer rests on besides."""
 
-    def answers(self) -> AsyncIterator[Piece]:
+    def answers(self) -> AsyncGenerator[Piece]:
         return written_by(self.writing, self.requests)
 
 
@@ -115,9 +115,6 @@ def _prompt(body: ChatBody, use: ToolUse, form: Form, opened: OpenedModel, sourc
             room = min(body.max_completion_tokens or body.max_tokens or USUAL_ROOM, USUAL_ROOM)
             messages = sources.arrange(messages, size, opened.context - room)
         return opened.wording.prompt(messages, use.shown, form.beginning)
-    except UnicodeEncodeError as error:
-        what = "The messages hold half of a surrogate pair, which is no character."
-        raise ApiError(400, what, code="invalid_value", param="messages") from error
     except WhetError as error:
         raise of_whet(error, "messages") from error
 

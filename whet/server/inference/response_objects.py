@@ -35,14 +35,14 @@ class ResponseShape:
     """Events so far."""
 
     async def whole(self) -> dict[str, Any]:
-        async with aclosing(self.asked.answers()) as stream:  # type: ignore[type-var]
+        async with aclosing(self.asked.answers()) as stream:
             (answer,) = await whole_answers(stream, 1)
         return self._ended(answer, self._output(answer))
 
     async def events(self) -> AsyncGenerator[Event]:
         answer = WholeAnswer()
         begun = False
-        async with aclosing(self.asked.answers()) as stream:  # type: ignore[type-var]
+        async with aclosing(self.asked.answers()) as stream:
             async for piece in stream:
                 if not self.sent:
                     for kind in ("response.created", "response.in_progress"):

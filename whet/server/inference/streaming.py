@@ -58,7 +58,7 @@ async def event_stream(request: Request, events: AsyncGenerator[Event], done: bo
     except BaseException:
         await events.aclose()
         raise
-    return _Events(_lines(first, events, done), media_type="text/event-stream", headers=HEADERS)
+    return _Events(_lines(first, events, done))
 
 
 async def _lines(first: Event, events: AsyncGenerator[Event], done: bool) -> AsyncGenerator[str]:
@@ -90,8 +90,12 @@ def _shown(error: ApiError, done: bool) -> dict[str, Any]:
 
 
 class _Events(StreamingResponse):
-    """Closes its events at once when the client leaves, not when Python collects them."""
+    """Closes its lines at once when the client leaves, not when Python collects them."""
+
+    def __init__(self, lines: AsyncGenerator[str]) -> None:
+        super().__init__(lines, media_type="text/event-stream", headers=HEADERS)
+        self.lines = lines
 
     async def stream_response(self, send: Send) -> None:
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]
+        async with aclosing(self.lines):
             await super().stream_response(send)

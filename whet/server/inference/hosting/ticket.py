@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 from whet.generation.serving.request import AnswerRequest, WrittenToken
@@ -26,7 +26,7 @@ class Ticket:
     """In the batch; None while it waits to enter, and once it has left."""
     began: float = field(default_factory=time.monotonic)
 
-    async def tokens(self) -> AsyncIterator[WrittenToken]:
+    async def tokens(self) -> AsyncGenerator[WrittenToken]:
         """Up to the end of the answer. Raises the ApiError that ended it."""
         try:
             while True:

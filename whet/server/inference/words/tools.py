@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from whet.data.refused import RowRefused
@@ -17,6 +17,7 @@ from whet.data.rows.messages import clean_tools
 from whet.evaluation.metrics.call_forms import Spelled, parsed
 from whet.evaluation.metrics.tool_calls import TAGGED, calls_in
 from whet.server.errors import ApiError, unsupported
+from whet.server.inference.words.strict_calls import follows, strict_schemas
 from whet.server.inference.words.wording import Wording
 
 NAME = re.compile(r"[\w.:/-]{1,128}")
@@ -34,6 +35,8 @@ class ToolUse:
     only: str | None = None
     """The one that must be called."""
     parallel: bool = True
+    strict: dict[str, Any] = field(default_factory=dict)
+    """Schemas of tools whose calls must follow them."""
 
     @property
     def shown(self) -> list[dict[str, Any]] | None:
@@ -70,7 +73,7 @@ def read_tools(tools: list[dict[str, Any]] | None, choice: Any, parallel: bool |
         raise ApiError(400, f"tools: two have the name {twice!r}.", code="invalid_value", param="tools")
 
     mode, only = _choice(choice, names)
-    return ToolUse(clean_tools(tools) or [], mode, only, parallel is not False)
+    return ToolUse(clean_tools(tools) or [], mode, only, parallel is not False, strict_schemas(tools))
 
 
 def _refuse_tool(tool: dict[str, Any], where: str) -> None:
@@ -82,7 +85,8 @@ def _refuse_tool(tool: dict[str, Any], where: str) -> None:
     if not NAME.fullmatch(function["name"]):
         what = f"{where}.function.name: use letters, digits, '_' and '-', at most 64."
         raise ApiError(400, what, code="invalid_value", param=f"{where}.function.name")
-    if not isinstance(function.get("parameters") or {}, dict):
+    parameters = function.get("parameters") or {}
+    if not isinstance(parameters, dict) or not isinstance(parameters.get("properties") or {}, dict):
         what = f"{where}.function.parameters must be a JSON schema."
         raise ApiError(400, what, code="invalid_value", param=f"{where}.function.parameters")
 
@@ -158,7 +162,9 @@ def call_schema(use: ToolUse, form: CallForm) -> dict[str, Any]:
 
 
 def _arguments_schema(function: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object"} | (function.get("parameters") or {})
+    """Of a tool that names its arguments, no others: those would be allowed, and written again and again."""
+    schema = {"type": "object"} | (function.get("parameters") or {})
+    return {"additionalProperties": False} | schema if schema.get("properties") else schema
 
 
 # ---- calls that were made
@@ -166,13 +172,15 @@ def _arguments_schema(function: dict[str, Any]) -> dict[str, Any]:
 
 def read_calls(plain: str, with_control: str, use: ToolUse) -> list[MadeCall]:
     """The calls of an answer, given without and with its control tokens, which mark calls in some templates. None that
-    no program could read: then the answer is words."""
+    no program could read, or that breaks a schema that is strict: then the answer is words."""
     calls = calls_in(plain) or calls_in(with_control) or []
     schemas = {tool["function"]["name"]: tool["function"].get("parameters") or {} for tool in use.tools}
     made = []
     for call in calls if use.parallel else calls[:1]:
         properties = schemas.get(call.name, {}).get("properties") or {}
         arguments = {key: _plain(value, properties.get(key)) for key, value in call.arguments.items()}
+        if call.name in use.strict and not follows(arguments, use.strict[call.name]):
+            return []
         made.append(MadeCall(call.name, json.dumps(arguments, ensure_ascii=False)))
     return made
 
