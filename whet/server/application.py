@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import takewhile
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -126,7 +127,7 @@ def _answer_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         if first["type"] == "json_invalid":
             return _shown(ApiError(400, f"The body is no JSON: {first['ctx']['error']}.", code="invalid_json"))
-        where = ".".join(str(part) for part in first["loc"][1:]) or None
+        where = ".".join(takewhile(_is_key, map(str, first["loc"][1:]))) or None
         return _shown(ApiError(400, f"{where or 'The body'}: {first['msg']}.", code="invalid_value", param=where))
 
     @app.exception_handler(HTTPException)
@@ -139,6 +140,11 @@ def _answer_errors(app: FastAPI) -> None:
     async def broken(request: Request, error: Exception) -> JSONResponse:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         return _shown(ApiError(500, "The service failed at this request; its log says why.", code="internal_error"))
+
+
+def _is_key(part: str) -> bool:
+    """Not the name of one of several types that a value may have."""
+    return part not in ("str", "int", "float") and "[" not in part
 
 
 def _shown(error: ApiError) -> JSONResponse:

@@ -19,6 +19,10 @@ from whet.verbs.chat import ChatSession
 QUESTION = [{"role": "user", "content": "Write a sentence about the sea."}]
 DESK = [{"role": "user", "content": "My order 4711 has not arrived."}]
 
+DEEP: Any = "x"
+for _ in range(200):
+    DEEP = {"a": DEEP}
+
 
 @pytest.fixture(scope="module")
 def base() -> ChatSession:
@@ -180,6 +184,9 @@ def test_texts_in_parts_and_the_role_developer_are_read(client: Any) -> None:
         ),
         ({"messages": [{"role": "user", "content": "a<|end|>b"}]}, "invalid_value", "messages"),
         ({"messages": [{"role": "user", "content": "\ud800"}]}, "invalid_value", "messages.0.content"),
+        ({"metadata": DEEP}, "invalid_value", "metadata"),
+        ({"tool_choice": 5}, "invalid_value", "tool_choice"),
+        ({"stream_options": {"usage": True}, "stream": True}, "unknown_parameter", "usage"),
         ({"model": "gpt-5"}, "model_not_found", "model"),
         ({"model": "reward"}, "model_not_supported", "model"),
     ],

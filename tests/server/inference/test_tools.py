@@ -118,6 +118,8 @@ def test_a_strict_tool_is_called_by_its_schema_alone(wording: Wording) -> None:
     assert read_text(wording, bad).whole.calls, "without strict nobody asked for more"
     broken = read_text(wording, bad, tools=(strict,)).whole
     assert (broken.calls, broken.text, broken.end) == ([], bad, "stop")
+    odd = {"type": "function", "function": strict["function"] | {"parameters": {"required": 5}}}
+    assert read_text(wording, good, tools=(odd,)).whole.calls == []
 
 
 def test_a_strict_schema_may_refer_to_its_definitions() -> None:

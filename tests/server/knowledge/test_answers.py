@@ -167,6 +167,8 @@ def test_what_cannot_be_searched_is_refused(client: OpenAI) -> None:
         ("tools.0.max_num_results", lambda: respond(client, "documents", max_num_results=0)),
         ("ranking_options", lambda: respond(client, "documents", ranking_options={"score_threshold": 0.5})),
         ("filters", lambda: respond(client, "documents", filters={"type": "ne", "key": "a", "value": "b"})),
+        ("filters", lambda: chat(client, {"store": "documents", "filters": {"type": "ne", "key": "a", "value": "b"}})),
+        ("max_results", lambda: chat(client, {"store": "documents", "max_results": 2})),
         ("messages", lambda: chat(client, True, [{"role": "system", "content": "Say something."}])),
     ]
     for name, ask in refused:
@@ -185,6 +187,7 @@ def test_as_many_passages_as_the_prompt_has_room_for(served: Served, client: Ope
     assert [one["text"] for one in found] == [one.content[0].text for one in best[: len(found)]]
 
 
+@pytest.mark.slow
 def test_changes_show_in_the_next_answer_while_32_clients_ask(served: Served, folder: Path) -> None:
     path, client = folder / "fees.md", served.client()
     path.write_text(text_of(0))

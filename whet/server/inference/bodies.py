@@ -20,6 +20,8 @@ HARMLESS = ("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt
 ONLY: dict[str, tuple[Any, ...]] = {
     "store": (False,), "service_tier": ("auto", "default"), "modalities": (["text"],)
 }  # fmt: skip
+DEEPEST = 100
+"""Levels of a body: schemas of tools have ten or so."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 NOT_HERE = "this service does not have it; leave it out."
 Stop = str | list[str]
@@ -30,13 +32,14 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
+
+class WholeBody(Body):
+    """The body of a request."""
+
     @model_validator(mode="before")
     @classmethod
-    def refuse_half_characters(cls, value: Any) -> Any:
-        """JSON may hold half of a surrogate pair, which no tokenizer reads. Raises ApiError."""
-        if (where := _half_character(value)) is not None:
-            what = f"{where or 'The body'} holds half of a surrogate pair, which is no character."
-            raise ApiError(400, what, code="invalid_value", param=where or None)
+    def refuse_unreadable(cls, value: Any) -> Any:
+        _refuse_unreadable(value)
         return value
 
 
@@ -45,7 +48,7 @@ class StreamOptions(Body):
     include_obfuscation: bool | None = None
 
 
-class SamplingBody(Body):
+class SamplingBody(WholeBody):
     """How tokens are chosen, by OpenAI's names; `min_p` and `top_k` by those of other servers."""
 
     model: str
@@ -79,6 +82,9 @@ class SamplingBody(Body):
 
     @property
     def wants_usage(self) -> bool:
+        """Raises ApiError."""
+        if self.stream_options:
+            refuse_unknown(self.stream_options, {})
         return bool(self.stream_options and self.stream_options.include_usage)
 
     def choice(self, seed: int, vocabulary: int, top_logprobs: int = 0) -> TokenChoice:
@@ -109,19 +115,28 @@ class SamplingBody(Body):
         return biases
 
 
-def _half_character(value: Any, where: str = "") -> str | None:
-    """Where the first lone surrogate is; None where there is none."""
-    if isinstance(value, str):
-        return where if not value.isascii() and SURROGATE.search(value) else None
-    items: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, dict):
-        if any(isinstance(key, str) and SURROGATE.search(key) for key in value):
-            return where
-        items = value.items()
-    elif isinstance(value, list) and not (value and isinstance(value[0], int)):
-        items = enumerate(value)
-    found = (_half_character(inner, f"{where}.{key}".lstrip(".")) for key, inner in items)
-    return next((one for one in found if one is not None), None)
+def _refuse_unreadable(body: Any) -> None:
+    """JSON may be nested without end, and hold half of a surrogate pair, which no tokenizer reads. Raises ApiError."""
+    waiting: list[tuple[str, int, Any]] = [("", 0, body)]
+    while waiting:
+        where, depth, value = waiting.pop()
+        if depth > DEEPEST:
+            what = f"{where.partition('.')[0]} is nested more than {DEEPEST} levels deep."
+            raise ApiError(400, what, code="invalid_value", param=where.partition(".")[0])
+        if isinstance(value, str) and not value.isascii() and SURROGATE.search(value):
+            raise _half_character(where)
+        if isinstance(value, dict):
+            if any(isinstance(key, str) and SURROGATE.search(key) for key in value):
+                raise _half_character(where)
+            waiting += [(f"{where}.{key}".lstrip("."), depth + 1, inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            inside = enumerate(value)
+            waiting += [(f"{where}.{n}", depth + 1, one) for n, one in inside if isinstance(one, str | dict | list)]
+
+
+def _half_character(where: str) -> ApiError:
+    what = f"{where or 'The body'} holds half of a surrogate pair, which is no character."
+    return ApiError(400, what, code="invalid_value", param=where or None)
 
 
 def refuse_unknown(body: Body, refused: Mapping[str, str], more: Iterable[str] = ()) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from whet.server.errors import ApiError, unsupported
-from whet.server.inference.bodies import NOT_HERE, Body, ResponseFormat, StreamOptions, refuse_unknown
+from whet.server.inference.bodies import NOT_HERE, Body, ResponseFormat, StreamOptions, WholeBody, refuse_unknown
 from whet.server.inference.conversation import ChatBody
 
 NOT_KEPT = "this service keeps no answers: send the whole conversation as input."
@@ -45,7 +45,7 @@ class TextConfig(Body):
     format: TextFormat | None = None
 
 
-class ResponseBody(Body):
+class ResponseBody(WholeBody):
     model: str
     input: str | list[dict[str, Any]]
     instructions: str | None = None

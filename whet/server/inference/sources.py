@@ -42,3 +42,4 @@ class DocumentsBody(Body):
 
     store: Annotated[str, Field(min_length=1, max_length=64)]
     max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
+    filters: Any = None

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -54,10 +54,13 @@ class Folder:
         self.root, self.cut = root.resolve(), cut
         self.seen: dict[str, Seen] = {}
 
-    def look(self) -> Changes:
-        """What has changed since the last look. Raises OSError where the folder cannot be read."""
+    def look(self, stopping: Callable[[], bool] = lambda: False) -> Changes:
+        """What has changed since the last look; nothing where it was told to stop. Raises OSError where the folder
+        cannot be read."""
         changes, seen = Changes(), {}
         for label, path, found in self._files():
+            if stopping():
+                return Changes()
             before = self.seen.get(label)
             if before is not None and before.signature == _signature(found):
                 seen[label] = before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from whet.server.database.paging import Order
@@ -14,7 +13,7 @@ from whet.server.knowledge.shapes import file_object, store_object
 
 class FolderStore:
     def __init__(self, library: Library) -> None:
-        self.library, self.started = library, int(time.time())
+        self.library = library
 
     def there(self, name: str) -> bool:
         """Is this the folder, and was the service started with one?"""
@@ -26,7 +25,7 @@ class FolderStore:
         failed = sum(1 for seen in files.values() if seen.unreadable)
         shown = store_object(FOLDER, FOLDER, len(files) - failed, failed)
         size = sum(seen.size for seen in files.values() if not seen.unreadable)
-        return shown | {"created_at": self.started, "last_active_at": None, "usage_bytes": size}
+        return shown | {"created_at": self.library.started, "last_active_at": None, "usage_bytes": size}
 
     def show_file(self, name: str) -> dict[str, Any]:
         """Raises ApiError 404, 503."""

@@ -7,6 +7,7 @@ up to date before each search. So several servers over one database find the sam
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,7 @@ class Library:
             self.encoder = sentence_encoder(settings.documents_encoder)
         threads = {"max_workers": 1, "thread_name_prefix": "whet-documents"}
         self._background = Background(ThreadPoolExecutor(**threads), ThreadPoolExecutor(**threads))
+        self.started = int(time.time())
         self._lock = threading.Lock()
         self._folders: dict[Cut, FolderShelf] = {}
         self._stores: OrderedDict[tuple[str, Cut], StoreShelf] = OrderedDict()
@@ -87,6 +89,8 @@ class Library:
             self.folder_shelf(PLAIN_CUT)
 
     def close(self) -> None:
+        for shelf in self._folders.values():
+            shelf.stop()
         closed((self._background.looks, self._background.merges))
 
     # ---- searching
@@ -98,7 +102,7 @@ class Library:
         return self.snapshot(project, store).find(query, count, with_attributes(wanted))
 
     def snapshot(self, project: str, store: str, cut: Cut = PLAIN_CUT) -> Snapshot:
-        """What the store holds now. Raises ApiError 404 where the project has no such store, 503."""
+        """What the store holds now, in this cut. Raises ApiError 404 where the project has no such store, 503."""
         if store == FOLDER and self.settings.documents is not None:
             return self.folder_shelf(cut).snapshot()
         with self.database.read() as connection:

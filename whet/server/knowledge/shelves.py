@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0
 """How long searches wait for a look; where much has changed, the old documents answer until all of the new are cut."""
 Files = Callable[[], tuple[int, Mapping[str, Callable[[], Document | None]]]]
+AT_ONCE = 200
+"""Documents that are counted in one go."""
 log = logging.getLogger("whet.server")
 
 
@@ -57,6 +59,12 @@ class FolderShelf:
         """The last look that began, and when."""
         self._next: Future[None] | None = None
         """One that has not begun: it sees all that changes until then."""
+        self._stopping = threading.Event()
+        self._look()
+
+    def stop(self) -> None:
+        """Ends a look that is under way: nobody will search any more."""
+        self._stopping.set()
 
     def snapshot(self) -> Snapshot:
         """What the folder holds. Raises ApiError 503 where it cannot be read."""
@@ -88,13 +96,21 @@ class FolderShelf:
             began = time.monotonic()
             assert self._next is not None
             self._looking, self._next = (self._next, began), None
-        changes = self.folder.look()
+        changes = self.folder.look(self._stopping.is_set)
         for told in changes.told:
             log.warning("documents: %s", told)
         if changes.added or changes.removed:
-            self.index.change([self.index.prepare(changes.added)], changes.removed)
+            self.index.change(self._parts(changes.added), changes.removed)
             self.background.merge(self.index)
         self._looked = began
+
+    def _parts(self, documents: Sequence[Document]) -> list[Part]:
+        parts = []
+        for begin in range(0, len(documents), AT_ONCE):
+            if self._stopping.is_set():
+                break
+            parts.append(self.index.prepare(documents[begin : begin + AT_ONCE]))
+        return parts
 
 
 class StoreShelf:

@@ -16,6 +16,7 @@ from whet.server.access.caller import Caller
 from whet.server.database.identifiers import new_id
 from whet.server.errors import ApiError, of_whet
 from whet.server.errors import unsupported as not_supported
+from whet.server.inference.bodies import refuse_unknown
 from whet.server.inference.catalogue import ServedModel
 from whet.server.inference.sources import DocumentsBody
 from whet.server.knowledge.bodies import FileSearch, refuse_ranking, wanted_attributes
@@ -37,9 +38,11 @@ class Asked:
 
 
 def asked_in_chat(given: DocumentsBody | bool | None) -> Asked | Literal[False] | None:
-    """By the key `documents`: a store; true: the service's folder; false: none; None where nothing is said."""
+    """By the key `documents`: a store; true: the service's folder; false: none; None where nothing is said. Raises
+    ApiError 400."""
     if isinstance(given, DocumentsBody):
-        return Asked(given.store, given.max_num_results)
+        refuse_unknown(given, {})
+        return Asked(given.store, given.max_num_results, wanted_attributes(given.filters))
     if given:
         return Asked(FOLDER)
     return None if given is None else False

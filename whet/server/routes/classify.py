@@ -9,14 +9,14 @@ from fastapi import APIRouter, Request
 
 from whet.server.access.caller import Inferring
 from whet.server.database.identifiers import new_id
-from whet.server.inference.bodies import Body, refuse_unknown
+from whet.server.inference.bodies import WholeBody, refuse_unknown
 from whet.server.inference.classes import NamedClasses, Number, Scored, class_names, classify
 from whet.server.service import service_of
 
 router = APIRouter(prefix="/v1", tags=["classify"])
 
 
-class ClassifyBody(Body):
+class ClassifyBody(WholeBody):
     """`input`: a text, several, or for a reward model answered conversations (lists of messages)."""
 
     model: str

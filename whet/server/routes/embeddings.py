@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 
 from whet.server.access.caller import Inferring
 from whet.server.errors import ApiError
-from whet.server.inference.bodies import Body
+from whet.server.inference.bodies import WholeBody
 from whet.server.service import service_of
 
 router = APIRouter(prefix="/v1", tags=["embeddings"])
@@ -18,7 +18,7 @@ WHY = (
 )
 
 
-class EmbeddingBody(Body):
+class EmbeddingBody(WholeBody):
     model: str
     input: str | list[str] | list[int] | list[list[int]]
 

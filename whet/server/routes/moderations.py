@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from whet.server.access.caller import Inferring
 from whet.server.database.identifiers import new_id
 from whet.server.errors import ApiError, unsupported
-from whet.server.inference.bodies import Body, refuse_unknown
+from whet.server.inference.bodies import WholeBody, refuse_unknown
 from whet.server.inference.classes import NamedClasses, Scored, class_names, classify, has_several
 from whet.server.service import service_of
 
@@ -21,7 +21,7 @@ NOTHING = ("safe", "ok", "okay", "none", "clean", "benign", "neutral", "normal",
 """Names of a class that says that nothing is wrong, in small letters."""
 
 
-class ModerationBody(Body):
+class ModerationBody(WholeBody):
     model: str | None = None
     input: str | list[str] | list[dict[str, Any]]
 

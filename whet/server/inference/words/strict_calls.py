@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from whet.errors import RecipeError
-from whet.rewards.json_schema import refuse_unknown_keywords
+from whet.rewards.json_schema import refuse_unknown_keywords, valid
 from whet.server.errors import unsupported
 
 DEEPEST = 32
@@ -28,6 +29,14 @@ def strict_schemas(tools: list[dict[str, Any]] | None) -> dict[str, Any]:
         except RecipeError as error:
             raise unsupported(where, f"{error.what}; leave strict out, and check the arguments.") from error
     return schemas
+
+
+def follows(arguments: Any, schema: Any) -> bool:
+    """False, too, for a schema whose keywords hold other values than they may."""
+    try:
+        return valid(arguments, schema)
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, re.error, RecursionError):
+        return False
 
 
 def _inlined(schema: Any, root: dict[str, Any], depth: int) -> Any:

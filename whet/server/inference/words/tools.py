@@ -16,9 +16,8 @@ from whet.data.refused import RowRefused
 from whet.data.rows.messages import clean_tools
 from whet.evaluation.metrics.call_forms import Spelled, parsed
 from whet.evaluation.metrics.tool_calls import TAGGED, calls_in
-from whet.rewards.json_schema import valid
 from whet.server.errors import ApiError, unsupported
-from whet.server.inference.words.strict_calls import strict_schemas
+from whet.server.inference.words.strict_calls import follows, strict_schemas
 from whet.server.inference.words.wording import Wording
 
 NAME = re.compile(r"[\w.:/-]{1,128}")
@@ -86,7 +85,8 @@ def _refuse_tool(tool: dict[str, Any], where: str) -> None:
     if not NAME.fullmatch(function["name"]):
         what = f"{where}.function.name: use letters, digits, '_' and '-', at most 64."
         raise ApiError(400, what, code="invalid_value", param=f"{where}.function.name")
-    if not isinstance(function.get("parameters") or {}, dict):
+    parameters = function.get("parameters") or {}
+    if not isinstance(parameters, dict) or not isinstance(parameters.get("properties") or {}, dict):
         what = f"{where}.function.parameters must be a JSON schema."
         raise ApiError(400, what, code="invalid_value", param=f"{where}.function.parameters")
 
@@ -179,7 +179,7 @@ def read_calls(plain: str, with_control: str, use: ToolUse) -> list[MadeCall]:
     for call in calls if use.parallel else calls[:1]:
         properties = schemas.get(call.name, {}).get("properties") or {}
         arguments = {key: _plain(value, properties.get(key)) for key, value in call.arguments.items()}
-        if call.name in use.strict and not valid(arguments, use.strict[call.name]):
+        if call.name in use.strict and not follows(arguments, use.strict[call.name]):
             return []
         made.append(MadeCall(call.name, json.dumps(arguments, ensure_ascii=False)))
     return made
