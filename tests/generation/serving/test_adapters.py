@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from pathlib import Path
@@ -13,13 +14,14 @@ from safetensors.torch import load_file, save_file
 
 from tests.generation.serving.adapter_folders import ALL, FILE, change, save_adapter, save_signatures
 from tests.generation.serving.writing import answer, asked, finish, prompts
-from whet.errors import InputError, ModelError
+from whet.errors import InputError, ModelError, RunFolderError
 from whet.generation.engine import Sampling, generate
 from whet.generation.serving import adapter_columns
 from whet.generation.serving.adapter_bank import AdapterBank
 from whet.generation.serving.open_batch import OpenBatch
 from whet.model.adapter import load_adapter
 from whet.model.base import Base
+from whet.store.atomic import sha256_file
 
 FORMS: dict[str, dict[str, Any]] = {
     "all": {},
@@ -230,6 +232,25 @@ def test_what_is_no_adapter_of_this_base_is_refused(base: Base, batch: OpenBatch
         batch.load_adapter("a", folder)
     with pytest.raises(ModelError, match=r"adapter_config.json is missing"):
         batch.load_adapter("a", tmp_path)
+
+
+def test_a_run_s_adapter_of_another_base_or_with_other_weights_is_refused(
+    base: Base, batch: OpenBatch, tmp_path: Path
+) -> None:
+    folder = save_adapter(base.model, tmp_path / "a", 0, 0.1)
+    facts = dict.fromkeys(("adapter", "dtype", "seed", "from_scratch", "clock", "golden_prompt", "golden_ids"), "")
+    facts |= {"base": "nano", "base_fingerprint": base.fingerprint}
+    sums = {FILE: sha256_file(folder / FILE)}
+    (folder / "whet.json").write_text(json.dumps({**facts, "weights_sha256": sums}), "utf-8")
+    batch.load_adapter("a", folder)
+
+    (folder / "whet.json").write_text(json.dumps({**facts, "weights_sha256": {FILE: "0" * 64}}), "utf-8")
+    with pytest.raises(RunFolderError):
+        batch.load_adapter("b", folder)
+    other = {**facts, "base_fingerprint": "another", "weights_sha256": sums}
+    (folder / "whet.json").write_text(json.dumps(other), "utf-8")
+    with pytest.raises(ModelError, match="has other weights than when this model was trained on it"):
+        batch.load_adapter("b", folder)
 
 
 def test_names_in_a_config_do_not_make_another_form(base: Base, batch: OpenBatch, tmp_path: Path) -> None:

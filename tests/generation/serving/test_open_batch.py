@@ -78,6 +78,22 @@ def test_a_long_prompt_is_read_in_pieces_and_others_write_on(base: Base, piece: 
     assert tokens[one] == expected[1][1:]
 
 
+def test_short_prompts_enter_between_the_pieces_of_a_long_one(base: Base) -> None:
+    batch = OpenBatch(base, slots=8, capacity=128)
+    batch.read_at_once = 10
+    long, *short = prompts([100, 4, 5, 6])
+    expected = alone(base, [long, *short], new=5)
+    handles = [batch.enter(asked(prompt, new=5)) for prompt in (long, *short)]
+    order: list[int] = []
+    written: dict[int, list[int]] = {}
+    while batch.waiting or batch.running:
+        for token in batch.advance():
+            written.setdefault(token.request, []).append(token.token)
+            order += [token.request] if token.end else []
+    assert [written[handle] for handle in handles] == expected
+    assert order[-1] == handles[0]
+
+
 def test_a_seed_names_the_answer_whatever_else_runs(base: Base, batch: OpenBatch) -> None:
     given = prompts([6, 9])
     choice = TokenChoice(seed=7, temperature=0.9, top_p=0.95)
