@@ -54,12 +54,13 @@ class FineTuning:
                 with outer.lock:
                     outer.seen.append(said)
                     outer.keys.add(self.headers.get("Authorization"))
-                    if said in outer.deny:
+                    denied = said in outer.deny
+                    if denied:
                         outer.deny.remove(said)
                         status, value = 503, {"error": {"message": "busy"}}
                     else:
                         status, value = outer.route(said, parse_qs(parts.query), body, self.headers)
-                    if said in outer.lose:
+                    if said in outer.lose and not denied:
                         outer.lose.remove(said)
                         self.close_connection = True
                         self.connection.close()

@@ -55,7 +55,7 @@ def _answers(url: str) -> bool:
 
 
 def test_one_verdict_wherever_the_training_ran(server: str, tmp_path: Path) -> None:
-    keys: dict[str, Any] = {"data": str(write_rows(tmp_path, 300)), "epochs": 8, "split": {"test": TESTED}}
+    keys: dict[str, Any] = {"data": str(write_rows(tmp_path, 300)), "epochs": 4, "split": {"test": TESTED}}
     keys["evaluate"] = {"against": ["base"], "forgetting": False}
     here = tune(keys, run_root=tmp_path / "here")
     notes = Notes()
@@ -69,6 +69,6 @@ def test_one_verdict_wherever_the_training_ran(server: str, tmp_path: Path) -> N
     share = (there["tuned"]["score"] + here["tuned"]["score"]) / 2
     noise = 1.96 * math.sqrt(2 * share * (1 - share) / TESTED)
     assert abs(there["tuned"]["score"] - here["tuned"]["score"]) <= noise
-    assert there["elsewhere"]["hyperparameters"]["n_epochs"] == 8
+    assert there["elsewhere"]["hyperparameters"]["n_epochs"] == 4
     assert any(note.startswith("the service's own estimate: ") for note in notes.notes)
     assert there["elsewhere"]["tuned_model"].startswith("ft:nano:")
