@@ -41,7 +41,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     open_now = []
 
     def start(home: str = "home", **given: Any) -> Served:
-        http = TestClient(create_app(Settings(home=tmp_path / home, workers=0, **given)))
+        http = TestClient(create_app(Settings(home=tmp_path / home, workers=0, models=(), **given)))
         http.__enter__()
         open_now.append(http)
         return Served(http)
