@@ -7,7 +7,7 @@ holds up the rest: all places are read with as many rows as the fullest has.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from whet.generation.decoder_layers import CachedDecoder
@@ -39,11 +39,11 @@ class LaidOut:
     """One adapter's weights, as each joined layer's columns want them (None where it leaves a layer as it is)."""
 
     parts: list[PackedAdapter | None]
+    size: int = field(init=False)
+    """Bytes."""
 
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return sum(part.size for part in self.parts if part is not None)
+    def __post_init__(self) -> None:
+        self.size = sum(part.size for part in self.parts if part is not None)
 
 
 class AdapterBank:
@@ -85,9 +85,9 @@ class AdapterBank:
 
     def choose(self, index_M: Sequence[int], rows: int) -> list[RowGroup]:
         """The rows by place, made anew only when they change."""
-        wanted = tuple(index_M)
+        wanted = (rows, *index_M)
         if wanted != self.known[0]:
-            self.known = wanted, group_rows(wanted)
+            self.known = wanted, group_rows(index_M, rows)
         return self.known[1]
 
     def pack(self, factors: Mapping[int, Any]) -> LaidOut:
@@ -109,6 +109,4 @@ class AdapterBank:
 
 def joined_linears(reader: CachedDecoder) -> list[JoinedLinear]:
     """Those of all layers, in order: queries with keys and values, output, the MLP's ways in, its way out."""
-    return [
-        joined for layer in reader.layers for joined in (layer.reads, layer.output, layer.expand, layer.contract)
-    ]
+    return [joined for layer in reader.layers for joined in (layer.reads, layer.output, layer.expand, layer.contract)]

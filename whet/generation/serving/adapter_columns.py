@@ -1,8 +1,8 @@
 """Adapters of a joined linear layer in places side by side, and what they add to rows that have unlike adapters.
 
 Rows of one place are read together: with x (G, m, D) gathered by place, h = x down' and y = h up are two batched
-products, however many adapters there are (Chen et al. 2023, section 4.1, do this with kernels of their own). The outputs
-of all layers are cut in parts of one width, so that queries, keys and values do not multiply each other's zeros.
+products, however many adapters there are (Punica, Chen et al. 2023, does this with kernels of its own). The outputs of
+wide layers are cut in parts of one width, so that the ways into an MLP do not multiply each other's zeros.
 Shapes: M rows, G places, m rows a place, D inputs, O outputs, N parts, R ranks of a part, W = N R, E outputs of a part.
 """
 
@@ -19,6 +19,8 @@ from whet.generation.joined_linears import JoinedLinear
 
 MOST_PARTS = 8
 """With more, the queries' way in, which each of their parts repeats, would cost more than the zeros."""
+WIDE = 2048
+"""Fewer outputs are one part: there the zeros cost less than further operations do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +53,34 @@ class RowGroup:
     """Rows that have an adapter here."""
     places: list[int]
     """Where on P each of them was read."""
-    parts: dict[int, tuple[Tensor, Tensor]]
+    asked: int
+    """Rows of the batch."""
+    total: int
+    """The same, rounded up."""
+    parts: dict[int, tuple[Tensor | None, Tensor]]
     """By number of parts: the part of y, and where it lies in the product."""
 
-    def of_parts(self, number: int) -> tuple[Tensor, Tensor]:
-        """Index of every part of every row in y, and of the same in the product's (G, N, m)."""
+    def of_parts(self, number: int) -> tuple[Tensor | None, Tensor]:
+        """Index of every part of every row in y (None for all in order), and of the same in the product's (G, N, m).
+        Where all rows have an adapter, those that round up get the first one's, which nobody reads."""
         if number not in self.parts:
             into, source = [], []
-            for row, place in zip(self.rows, self.places, strict=True):
+            for row, place in sorted(zip(self.rows, self.places, strict=True)):
                 place, at = divmod(place, self.most)
                 for part in range(number):
                     into.append(row * number + part)
                     source.append((place * number + part) * self.most + at)
-            self.parts[number] = torch.tensor(into), torch.tensor(source)
+            if len(self.rows) == self.asked:
+                padded = source + [0] * ((self.total - self.asked) * number)
+                self.parts[number] = None, torch.tensor(padded)
+            else:
+                self.parts[number] = torch.tensor(into), torch.tensor(source)
         return self.parts[number]
 
 
-def group_rows(index_M: Sequence[int]) -> list[RowGroup]:
+def group_rows(index_M: Sequence[int], total: int) -> list[RowGroup]:
     """Rows by place (`index` - 1; 0 is the base, which reads nothing): one group where the places lie close together
-    and have about as many rows, else one for each place."""
+    and have about as many rows, else one for each place. Rows up to `total` only round up the batch."""
     rows_of: dict[int, list[int]] = {}
     for row, index in enumerate(index_M):
         if index:
@@ -81,11 +92,11 @@ def group_rows(index_M: Sequence[int]) -> list[RowGroup]:
     most = max(map(len, rows_of.values()))
     read = (stop - first) * most
     if read <= 4 * sum(map(len, rows_of.values())):
-        return [_group(rows_of, first, stop)]
-    return [_group({place: rows}, place, place + 1) for place, rows in rows_of.items()]
+        return [_group(rows_of, first, stop, len(index_M), total)]
+    return [_group({place: rows}, place, place + 1, len(index_M), total) for place, rows in rows_of.items()]
 
 
-def _group(rows_of: dict[int, list[int]], first: int, stop: int) -> RowGroup:
+def _group(rows_of: dict[int, list[int]], first: int, stop: int, asked: int, total: int) -> RowGroup:
     most = max(map(len, rows_of.values()))
     take, rows, places = [0] * ((stop - first) * most), [], []
     for place, own in sorted(rows_of.items()):
@@ -93,7 +104,34 @@ def _group(rows_of: dict[int, list[int]], first: int, stop: int) -> RowGroup:
             take[at] = row
             rows.append(row)
             places.append(at)
-    return RowGroup(first, stop, most, torch.tensor(take), rows, places, {})
+    return RowGroup(first, stop, most, torch.tensor(take), rows, places, asked, total, {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What a layer has in a part: as many of its outputs as fit."""
+
+    part: int
+    layer: int
+    place: int
+    """Its place among the layers of the part."""
+    begin: int
+    """Its first output, counted from the part's."""
+    source_E: Tensor
+    """The layer's own outputs that stand there."""
+
+
+def _pieces(outputs: Sequence[int], width: int, order_O: Tensor | None) -> list[_Piece]:
+    """`order_O` moves outputs within a head alone, and so within a layer and a part."""
+    order = list(range(sum(outputs))) if order_O is None else order_O.tolist()
+    pieces, begin = [], 0
+    for layer, own in enumerate(outputs):
+        for at in range(begin, begin + own, width):
+            source = [one - begin for one in order[at : min(at + width, begin + own)]]
+            place = 0 if own >= width else layer
+            pieces.append(_Piece(at // width, layer, place, at % width, torch.tensor(source)))
+        begin += own
+    return pieces
 
 
 class AdapterColumns:
@@ -101,53 +139,38 @@ class AdapterColumns:
 
     def __init__(self, joined: JoinedLinear, places: int) -> None:
         self.outputs = [product.outputs for product in joined.products]
-        self.order_O = joined.wanted_O
         width = gcd(*self.outputs)
-        if sum(self.outputs) // width > MOST_PARTS:
+        if sum(self.outputs) < WIDE or sum(self.outputs) // width > MOST_PARTS:
             width = sum(self.outputs)
-        self.width = width
+        self.width, self.number = width, sum(self.outputs) // width
         self.places = places
-        self.used = False
+        self.pieces = _pieces(self.outputs, width, joined.wanted_O)
         first = joined.products[0]
         self.like: Tensor = torch.empty(0, dtype=first.dtype)
         self.inputs = first.layer.in_features
         self.down_GNRD, self.up_GNRE = self._room(0)
+        self.views: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        """Of runs of places: (G, D, W) and (G N, R, E)."""
         joined.adapters = self
-
-    @property
-    def number(self) -> int:
-        """N."""
-        return sum(self.outputs) // self.width
 
     def pack(self, factors: Sequence[tuple[Tensor, Tensor, float] | None]) -> PackedAdapter | None:
         """One adapter's A (R, D), B (O, R) and scale for each of the joined layers; None where none of them has it."""
-        given = [one for one in factors if one is not None]
-        if not given:
+        rank = max((len(one[0]) for one in factors if one is not None), default=0)
+        if not rank:
             return None
-        rank = max(len(down) for down, _, _ in given)
-        begins = [sum(self.outputs[:number]) for number in range(len(self.outputs))]
 
-        of_part: list[list[int]] = [[] for _ in range(self.number)]
-        for number, (begin, outputs) in enumerate(zip(begins, self.outputs, strict=True)):
-            for part in range(begin // self.width, -(-(begin + outputs) // self.width)):
-                of_part[part].append(number)
-
-        down_NRD = self.like.new_zeros(self.number, len(of_part[0]) * rank, self.inputs)
-        up_NRE = self.like.new_zeros(self.number, len(of_part[0]) * rank, self.width)
-        for part, numbers in enumerate(of_part):
-            wanted_E = torch.arange(part * self.width, (part + 1) * self.width)
-            if self.order_O is not None:
-                wanted_E = self.order_O[wanted_E]
-            for place, number in enumerate(numbers):
-                factor = factors[number]
-                if factor is None:
-                    continue
-                down, up, scale = factor
-                ours_E = (wanted_E >= begins[number]) & (wanted_E < begins[number] + self.outputs[number])
-                rows = slice(place * rank, place * rank + len(down))
-                down_NRD[part, rows] = down.to(self.like.dtype)
-                scaled_RO = up.float().T * scale
-                up_NRE[part, rows, ours_E] = scaled_RO[:, wanted_E[ours_E] - begins[number]].to(self.like.dtype)
+        layers = 1 + max(piece.place for piece in self.pieces)
+        down_NRD = self.like.new_zeros(self.number, layers * rank, self.inputs)
+        up_NRE = self.like.new_zeros(self.number, layers * rank, self.width)
+        for piece in self.pieces:
+            factor = factors[piece.layer]
+            if factor is None:
+                continue
+            down, up, scale = factor
+            rows = slice(piece.place * rank, piece.place * rank + len(down))
+            down_NRD[piece.part, rows] = down.to(self.like.dtype)
+            scaled_ER = up.index_select(0, piece.source_E).float() * scale
+            up_NRE[piece.part, rows, piece.begin : piece.begin + len(scaled_ER)] = scaled_ER.T.to(self.like.dtype)
 
         return PackedAdapter(down_NRD, up_NRE)
 
@@ -173,16 +196,24 @@ class AdapterColumns:
         if not rank:
             return
         for group in chosen:
-            count = group.stop - group.first
-            down_GWD = self.down_GNRD[group.first : group.stop].flatten(1, 2)
-            up_ARE = self.up_GNRE[group.first : group.stop].flatten(0, 1)
+            down_GDW, up_ARE = self._view(group.first, group.stop)
+            x_GmD = x_MD.index_select(0, group.take_P).view(len(down_GDW), group.most, -1)
+            h_AmR = torch.bmm(x_GmD, down_GDW)
+            if self.number > 1:
+                h_AmR = h_AmR.unflatten(2, (self.number, rank)).transpose(1, 2).reshape(-1, group.most, rank)
 
-            x_GmD = x_MD.index_select(0, group.take_P).view(count, group.most, -1)
-            h_GmW = torch.bmm(x_GmD, down_GWD.transpose(1, 2))
-            h_AmR = h_GmW.unflatten(2, (self.number, rank)).transpose(1, 2).reshape(-1, group.most, rank)
-            y_AmE = torch.bmm(h_AmR, up_ARE)
             into, source = group.of_parts(self.number)
-            y_MO.view(-1, self.width).index_add_(0, into, y_AmE.view(-1, self.width).index_select(0, source))
+            added = torch.bmm(h_AmR, up_ARE).view(-1, self.width).index_select(0, source)
+            if into is None:
+                y_MO.add_(added.view_as(y_MO))
+            else:
+                y_MO.view(-1, self.width).index_add_(0, into, added)
+
+    def _view(self, first: int, stop: int) -> tuple[Tensor, Tensor]:
+        if (first, stop) not in self.views:
+            down_GDW = self.down_GNRD[first:stop].flatten(1, 2).transpose(1, 2)
+            self.views[first, stop] = down_GDW, self.up_GNRE[first:stop].flatten(0, 1)
+        return self.views[first, stop]
 
     def _room(self, rank: int) -> tuple[Tensor, Tensor]:
         down_GNRD = self.like.new_zeros(self.places, self.number, rank, self.inputs)
@@ -192,4 +223,5 @@ class AdapterColumns:
         """Room for a larger rank; the places keep what they hold."""
         before, down, up = self.down_GNRD.shape[2], self.down_GNRD, self.up_GNRE
         self.down_GNRD, self.up_GNRE = self._room(rank)
+        self.views.clear()
         self.down_GNRD[:, :, :before], self.up_GNRE[:, :, :before] = down, up

@@ -8,20 +8,21 @@ PEFT's, and PEFT's own forward pass is there to prove the bank against.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from whet.errors import ModelError
 from whet.generation.decoder_layers import read_model
 from whet.model.adapter import causal_lm, load_adapter
 from whet.model.lora import is_lora
-from whet.store.atomic import sha256_file
 from whet.text.normalise import one_line
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -36,38 +37,31 @@ UNSUPPORTED = {
     "lora_bias": "a bias of its own",
     "alora_invocation_tokens": "activated LoRA",
 }
-MERGE = "merge it (whet export --as merged) and serve that folder, or serve it by an engine: whet serve --engine-url"
+MERGE = (
+    "merge it (whet export RUN --to merged) and serve that folder, or serve it by an engine: whet serve --engine-url"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterFile:
-    """The folder of an adapter, and which bytes it held when it was read."""
+    """The folder of an adapter, and what it held when it was read first."""
 
     folder: Path
-    config: dict[str, Any]
     sha256: str
-
-    @property
-    def form(self) -> str:
-        """Adapters of one form differ in the numbers of their tensors alone."""
-        settings = {key: value for key, value in self.config.items() if key not in NAMES}
-        for key in ("target_modules", "exclude_modules"):
-            if isinstance(settings.get(key), list):
-                settings[key] = sorted(settings[key])
-        with _opened(self.folder) as file:
-            shapes = {name: file.get_slice(name).get_shape() for name in sorted(file.keys())}
-        return json.dumps([settings, shapes], sort_keys=True)
+    """Of its weights."""
+    form: str
+    """Config and shapes: adapters of one form differ in the numbers of their tensors alone."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Raises ModelError for a file that is not the one that was read first."""
-        if sha256_file(self.folder / WEIGHTS) != self.sha256:
+        sha256, tensors = _weights(self.folder)
+        if sha256 != self.sha256:
             what = "the adapter's weights have changed since they were loaded and proved"
             raise ModelError(what, where=str(self.folder), fix="load it again, or restore the file")
-        with _opened(self.folder) as file:
-            return {name: file.get_tensor(name) for name in file.keys()}
+        return tensors
 
 
-def read_folder(folder: Path) -> AdapterFile:
+def read_folder(folder: Path) -> tuple[AdapterFile, dict[str, Tensor]]:
     """Raises ModelError for what is no adapter, or one that does more than the bank can."""
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
@@ -84,7 +78,17 @@ def read_folder(folder: Path) -> AdapterFile:
     if found:
         what = f"adapters with {' and '.join(found)} cannot share a batch"
         raise ModelError(what, where=str(folder), fix=MERGE)
-    return AdapterFile(folder, config, sha256_file(folder / WEIGHTS))
+
+    sha256, tensors = _weights(folder)
+    if odd := sorted(name for name in tensors if not name.endswith((".lora_A.weight", ".lora_B.weight"))):
+        what = f"{odd[0]} of this adapter is outside of the layers that can have one in a shared batch"
+        raise ModelError(what, where=str(folder), fix=MERGE)
+    settings = {key: value for key, value in config.items() if key not in NAMES}
+    for key in ("target_modules", "exclude_modules"):
+        if isinstance(settings.get(key), list):
+            settings[key] = sorted(settings[key])
+    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    return AdapterFile(folder, sha256, json.dumps([settings, shapes], sort_keys=True)), tensors
 
 
 class AdapterForm:
@@ -99,7 +103,8 @@ class AdapterForm:
 
         layers = read_model(causal_lm(self.model))
         if isinstance(layers, str):
-            raise ModelError(f"with this adapter {layers}", where=str(file.folder), fix=MERGE)
+            what = f"this adapter changes more than layers of a shared batch can: with it {layers}"
+            raise ModelError(what, where=str(file.folder), fix=MERGE)
         self.joined: list[list[Any]] = []
         """Products by joined layer, in the order of the decoder's."""
         for layer in layers:
@@ -112,9 +117,7 @@ class AdapterForm:
             for part, parameter in (("lora_A", product.down), ("lora_B", product.up)):
                 self.places[f"{names[id(product.wrapper)]}.{part}.weight"] = parameter
 
-        with _opened(file.folder) as stored:
-            left = sorted(set(stored.keys()) ^ set(self.places))
-        if left:
+        if left := sorted(set(json.loads(file.form)[1]) ^ set(self.places)):
             what = f"{left[0]} of this adapter is outside of the layers that can have one in a shared batch"
             raise ModelError(what, where=str(file.folder), fix=MERGE)
 
@@ -140,9 +143,11 @@ def _twin(model: Any) -> Any:
     return copy.deepcopy(model, shared)
 
 
-def _opened(folder: Path) -> Any:
+def _weights(folder: Path) -> tuple[str, dict[str, Tensor]]:
+    """sha256 of the file of weights and its tensors, of the same bytes."""
+    path, fix = folder / WEIGHTS, "restore the file from a backup"
     try:
-        return safe_open(folder / WEIGHTS, framework="pt")
+        held = path.read_bytes()
+        return hashlib.sha256(held).hexdigest(), load(held)
     except (SafetensorError, OSError) as error:
-        what = f"the adapter's weights cannot be read: {one_line(str(error))}"
-        raise ModelError(what, where=str(folder / WEIGHTS), fix="restore the file from a backup") from error
+        raise ModelError(f"these weights cannot be read: {one_line(str(error))}", where=str(path), fix=fix) from error

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from whet.errors import InputError, ModelError, nearest
 from whet.generation.decoder_layers import CachedDecoder
-from whet.generation.decoding_proof import STEPS
 from whet.generation.prefill import Prompt
 from whet.generation.serving.adapter_bank import AdapterBank, LaidOut
 from whet.generation.serving.adapter_form import AdapterFile, AdapterForm, read_folder
@@ -20,8 +19,8 @@ from whet.model.architecture_proof import TOLERANCE
 
 FORMS = 4
 """Models with PEFT's places that are kept: adapters of a base seldom have more forms at a time."""
-PROMPT = 9
-"""Tokens of the proof's prompts."""
+PROMPT, STEPS = 6, 2
+"""Tokens of the proof's prompts, and after them."""
 NOISE = {torch.float32: 3e-5, torch.bfloat16: 0.03, torch.float16: 5e-3}
 """Part of the logits that rounding changes, beside TOLERANCE of what the adapter changes."""
 
@@ -32,7 +31,6 @@ class Shelved:
 
     name: str
     file: AdapterFile
-    form: str
     pinned: bool
     weights: LaidOut | None = None
     users: int = 0
@@ -47,21 +45,26 @@ class AdapterShelf:
         self.named: dict[str, Shelved] = {}
         self.in_memory: OrderedDict[int, Shelved] = OrderedDict()
         """Least recently used first, by id."""
+        self.held = 0
+        """Their bytes."""
         self.forms: OrderedDict[str, AdapterForm] = OrderedDict()
+        vocabulary = model.config.get_text_config().vocab_size
+        self.texts_BL = torch.randint(vocabulary, (2, PROMPT + STEPS), generator=torch.Generator().manual_seed(1))
+        self.base_logits = self._own_logits(model)
         self.reads = 0
         """Times that an adapter came from disk."""
 
     def load(self, name: str, folder: Path, pinned: bool) -> None:
         """Read, prove and name an adapter. The same bytes under the same name cost nothing; others take the name over.
         Raises ModelError."""
-        file = read_folder(folder)
+        file, tensors = read_folder(folder)
         known = self.named.get(name)
         if known is not None and known.file == file:
             known.pinned = pinned
             return
 
-        entry = Shelved(name, file, file.form, pinned)
-        self._read(entry)
+        entry = Shelved(name, file, pinned)
+        self._take(entry, tensors)
         self._prove(entry)
         if known is not None:
             self.drop(name)
@@ -85,7 +88,7 @@ class AdapterShelf:
         """An adapter for one more request, read from disk if it is not in memory. Raises InputError, ModelError."""
         entry = self.find(name)
         if entry.weights is None:
-            self._read(entry)
+            self._take(entry, entry.file.tensors())
         self.in_memory.move_to_end(id(entry))
         entry.users += 1
         self._make_room()
@@ -99,49 +102,48 @@ class AdapterShelf:
         else:
             self._make_room()
 
-    def _read(self, entry: Shelved) -> None:
-        form = self._form(entry)
-        entry.weights = self.bank.pack(form.fill(entry.file.tensors()))
+    def _take(self, entry: Shelved, tensors: dict[str, Tensor]) -> None:
+        entry.weights = self.bank.pack(self._form(entry.file).fill(tensors))
         self.in_memory[id(entry)] = entry
+        self.held += entry.weights.size
         self.reads += 1
 
-    def _form(self, entry: Shelved) -> AdapterForm:
-        if entry.form not in self.forms:
-            self.forms[entry.form] = AdapterForm(self.model, entry.file)
-        self.forms.move_to_end(entry.form)
+    def _form(self, file: AdapterFile) -> AdapterForm:
+        if file.form not in self.forms:
+            self.forms[file.form] = AdapterForm(self.model, file)
+        self.forms.move_to_end(file.form)
         if len(self.forms) > FORMS:
             self.forms.popitem(last=False)
-        return self.forms[entry.form]
+        return self.forms[file.form]
 
     def _make_room(self) -> None:
         """Put away what was used least recently, until the rest is within the budget."""
-        held = sum(entry.weights.size for entry in self.in_memory.values() if entry.weights)
+        if self.held <= self.budget:
+            return
         for entry in list(self.in_memory.values()):
-            if held <= self.budget:
-                return
-            if not entry.users and not entry.pinned and entry.weights:
-                held -= entry.weights.size
+            if not entry.users and not entry.pinned:
                 self._put_away(entry)
+            if self.held <= self.budget:
+                return
 
     def _put_away(self, entry: Shelved) -> None:
+        if entry.weights is not None:
+            self.held -= entry.weights.size
+            del self.in_memory[id(entry)]
         entry.weights = None
-        self.in_memory.pop(id(entry), None)
 
     def _prove(self, entry: Shelved) -> None:
         """The bank's logits must be those of PEFT's forward pass, on random tokens, in prompt and continuation."""
         assert entry.weights is not None
-        texts_BL = self._texts()
-        own = self._own_logits(self.forms[entry.form].model, texts_BL)
-        base = self._own_logits(self.model, texts_BL)
+        own = self._own_logits(self._form(entry.file).model)
         place = self.bank.seat(entry.weights)
         try:
-            ours = self._read_by(place.index, texts_BL)
+            ours = self._read_by(place.index)
         finally:
             self.bank.leave(place)
 
-        dtype = own.dtype
-        own, ours, base = own.float(), ours.float(), base.float()
-        allowed = TOLERANCE[dtype] * (own - base).norm() + NOISE[dtype] * own.norm()
+        dtype = self.base_logits.dtype
+        allowed = TOLERANCE[dtype] * (own - self.base_logits).norm() + NOISE[dtype] * own.norm()
         distance = (ours - own).norm()
         if not distance <= allowed:
             self._put_away(entry)
@@ -149,16 +151,13 @@ class AdapterShelf:
             fix = "serve it by an engine instead: whet serve --engine-url"
             raise ModelError(what, where=str(entry.file.folder), fix=fix)
 
-    def _texts(self) -> Tensor:
-        vocabulary = self.model.config.get_text_config().vocab_size
-        return torch.randint(vocabulary, (2, PROMPT + STEPS), generator=torch.Generator().manual_seed(1))
-
     @torch.no_grad()
-    def _own_logits(self, model: Any, texts_BL: Tensor) -> Tensor:
-        return model(input_ids=texts_BL, use_cache=False).logits[:, PROMPT - 1 : -1]
+    def _own_logits(self, model: Any) -> Tensor:
+        """After the prompts of the proof and each further token but the last."""
+        return model(input_ids=self.texts_BL, use_cache=False).logits[:, PROMPT - 1 : -1]
 
-    def _read_by(self, index: int, texts_BL: Tensor) -> Tensor:
-        texts = texts_BL.tolist()
+    def _read_by(self, index: int) -> Tensor:
+        texts = self.texts_BL.tolist()
         cache = self.reader.cache(len(texts), PROMPT + STEPS)
         logits = [self.reader.prefill([Prompt(text[:PROMPT], index) for text in texts], cache)]
         for step in range(PROMPT, PROMPT + STEPS - 1):

@@ -112,7 +112,7 @@ class _Grammars:
         return self.compiled[schema].deep_copy()
 
     def _compile(self, schema: str) -> Any:
-        options = {"whitespace_pattern": WHITESPACE, "whitespace_flexible": True, "lenient": False}
+        options: Any = {"whitespace_pattern": WHITESPACE, "whitespace_flexible": True, "lenient": False}
         grammar = self.library.LLMatcher.grammar_from_json_schema(schema, overrides=options)
         if why := self.library.LLMatcher.validate_grammar(grammar, self.tokens):
             raise _not_held(why)

@@ -25,7 +25,9 @@ from whet.generation.serving.adapter_shelf import AdapterShelf, Shelved
 from whet.generation.serving.choosing import Chooser, choose
 from whet.generation.serving.request import AnswerRequest, End, WrittenToken
 from whet.model.base import Base
+from whet.model.open import refuse_other_weights
 from whet.model.quantised.nf4 import quantised_linears
+from whet.model.saved_model import prove_weights, read_facts
 from whet.planning.machine import available_memory
 
 READ_WORK, LEAST_READ = 20_000_000_000, 64
@@ -66,7 +68,7 @@ class OpenBatch:
             what = "a batch needs a slot of two tokens at least"
             raise InputError(what, where="slots, capacity", value=(slots, capacity), fix="give more")
 
-        self.model, self.slots = base.model.eval(), slots
+        self.base, self.model, self.slots = base, base.model.eval(), slots
         self.reader = _reader(self.model)
         self.vocabulary = int(base.model.get_input_embeddings().weight.shape[0])
         self.capacity = min(base.context, capacity or base.context, _most_tokens(self.reader, slots))
@@ -81,8 +83,8 @@ class OpenBatch:
         self.queue: deque[_Row] = deque()
         self.live: list[_Row] = []
         self.reading: _Row | None = None
-        self.has_read = False
-        """Was the last piece of work a reading?"""
+        self.has_read = self.has_read_piece = False
+        """Was the last piece of work a reading, and the last reading one of a piece?"""
         self.handles = 0
 
     @property
@@ -103,8 +105,14 @@ class OpenBatch:
 
     def load_adapter(self, name: str, folder: Path, pinned: bool = False) -> None:
         """Name the adapter of a run's model folder, once its logits are proved to be PEFT's. Answers being written go
-        on; those of an older adapter of this name are written by it to their end. Raises ModelError."""
-        self.shelf.load(name, Path(folder), pinned)
+        on; those of an older adapter of this name are written by it to their end. Raises ModelError; RunFolderError
+        where a run's weights are not those that its training left."""
+        folder = Path(folder)
+        if (folder / "whet.json").is_file():
+            facts = read_facts(folder)
+            refuse_other_weights(self.base, facts, folder)
+            prove_weights(facts, folder)
+        self.shelf.load(name, folder, pinned)
 
     def drop_adapter(self, name: str) -> None:
         """Forget a name. Raises InputError where there is none."""
@@ -146,9 +154,12 @@ class OpenBatch:
         prompt is only partly read, or where nothing is to be done."""
         if not self.live or not self.has_read:
             self.has_read = True
-            if self.reading is not None:
+            let_in = self._may_enter()
+            if self.reading is not None and not (let_in and self.has_read_piece):
+                self.has_read_piece = True
                 return self._read_on(self.reading)
-            if self.queue and self._may_enter():
+            if let_in:
+                self.has_read_piece = False
                 return self._let_in()
 
         self.has_read = False
@@ -158,13 +169,16 @@ class OpenBatch:
         return self._write(logits_BV, 0)
 
     def _may_enter(self) -> bool:
-        """One free slot of so many is waited for, as reading a few prompts takes hardly longer than reading one."""
+        """One free slot of so many is waited for, as reading a few prompts takes hardly longer than reading one. One
+        long prompt is read at a time; short ones behind it enter between its pieces."""
+        if not self.queue or (self.reading is not None and self._is_long(self.queue[0])):
+            return False
         free = self.slots - self.running
         return free >= min(len(self.queue), -(-self.slots // ENTERING))
 
     def _let_in(self) -> list[WrittenToken]:
         """Read the next prompts into free slots: as many as one reading takes, or the beginning of a long one."""
-        if len(self.queue[0].request.prompt) > self.read_at_once:
+        if self._is_long(self.queue[0]):
             self.reading = self._seated(self.queue.popleft())
             return self._read_on(self.reading)
 
@@ -182,6 +196,9 @@ class OpenBatch:
         first = len(self.live)
         self.live += wave
         return self._write(logits_PV, first)
+
+    def _is_long(self, row: _Row) -> bool:
+        return len(row.request.prompt) > self.read_at_once
 
     def _read_on(self, row: _Row) -> list[WrittenToken]:
         """Read the next piece of a long prompt; after the last one it gets its slot."""
@@ -239,7 +256,7 @@ class OpenBatch:
 
     def _refuse_unusable(self, request: AnswerRequest) -> None:
         if len(request.prompt) >= self.capacity:
-            what = f"the prompt has {len(request.prompt):,} tokens, and with an answer there is room for {self.capacity:,}"
+            what = f"the prompt has {len(request.prompt)} tokens, and with an answer there is room for {self.capacity}"
             raise InputError(what, where="prompt", fix="shorten it")
         tokens = {"prompt": request.prompt, "stop_ids": request.stop_ids, "logit_bias": request.choice.logit_bias}
         for where, given in tokens.items():
