@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+
+from whet.errors import InputError
 from whet.generation.serving.guide import json_schema_guide
 from whet.generation.serving.open_batch import OpenBatch
 from whet.generation.serving.request import AnswerRequest
 from whet.generation.serving.token_choice import TokenChoice
-
-from whet.errors import InputError
 from whet.model.base import load_base
 
 LONGEST = 400

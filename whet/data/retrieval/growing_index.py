@@ -166,9 +166,7 @@ class GrowingIndex:
             touched = {gone.id for gone in self.documents.values() if current.get(gone.id) is not gone}
             self._put(self.snapshot, added, current, touched)
 
-    def _put(
-        self, old: Snapshot, added: Sequence[Part], current: dict[str, Document], touched: set[str]
-    ) -> None:
+    def _put(self, old: Snapshot, added: Sequence[Part], current: dict[str, Document], touched: set[str]) -> None:
         parts, live = [], []
         for part, held in zip(old.parts, old.live, strict=True):
             live_P = held.live_P
