@@ -7,10 +7,15 @@ Shapes: N layers, S slots, B of them, J key heads, X = 2J for keys and values, C
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+ALIGNED = 64
+"""Bytes that torch's kernels like memory to begin at a multiple of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +30,22 @@ class NextSlots:
     """0 for the positions that a slot holds and -inf for others, up to the longest length."""
 
 
+def untouched_zeros(like: Tensor, *shape: int) -> Tensor:
+    """Zeros that take memory only where they are written: a processor's pages of zeros are one until then."""
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+
+    size = math.prod(shape) * like.element_size()
+    room = np.zeros(size + ALIGNED, np.uint8)
+    first = -room.ctypes.data % ALIGNED
+    return torch.from_numpy(room[first : first + size]).view(like.dtype).view(shape)
+
+
 class SlotCache:
     """Slots 0 .. live-1 are in use."""
 
     def __init__(self, layers: int, slots: int, heads: int, capacity: int, size: int, like: Tensor) -> None:
-        self.kv_NSXCK = like.new_zeros(layers, slots, 2 * heads, capacity, size)
+        self.kv_NSXCK = untouched_zeros(like, layers, slots, 2 * heads, capacity, size)
         self.bias_SC = like.new_full((slots, capacity), float("-inf"))
         self.bias_SC[:, 0] = 0
         self.lengths = [0] * slots
