@@ -21,6 +21,7 @@ from whet.demo_data.support_desk import generate
 
 PAGE = Path(__file__).parents[2] / "docs" / "running" / "from-openai.md"
 QUESTION = "My invoice shows the wrong amount, please correct it."
+ROWS = 120
 SECONDS = 180
 """What the page may take, from the start of the service to the answer of the tuned model."""
 
@@ -55,7 +56,7 @@ def test_the_page_leads_from_a_file_to_chat_with_the_tuned_model(
     began = time.monotonic()
     rows = [
         {"messages": [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]}
-        for row in generate(300, seed=0)
+        for row in generate(ROWS, seed=0)
     ]
     (tmp_path / "support.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     monkeypatch.chdir(tmp_path)

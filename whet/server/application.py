@@ -85,11 +85,11 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.workers.start()
-        warming = asyncio.create_task(service.answering.warm())
+        warming = asyncio.create_task(_get_ready(service))
         yield
         service.stopping = True
         warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
         await run_in_threadpool(service.answering.close)
         await run_in_threadpool(service.library.close)
         await run_in_threadpool(service.workers.stop)
@@ -104,6 +104,15 @@ def create_app(settings: Settings) -> FastAPI:
     shared = {"keys": service.keys, "rates": service.rates, "metrics": service.metrics}
     app.add_middleware(Gate, settings=settings, everybody=everybody, **shared)
     return app
+
+
+async def _get_ready(service: Service) -> None:
+    """Bases first, then workers: their libraries would take the processor from the first answer."""
+    try:
+        await service.answering.warm()
+    except Exception:  # whoever asks for such a base is told; jobs and other models go on
+        log.exception("a base could not be loaded ahead")
+    await run_in_threadpool(service.workers.start)
 
 
 def _everybody(service: Service) -> Caller:

@@ -104,13 +104,11 @@ def _validate(database: Database, home: Path, chore: Chore, owner: str) -> None:
 
 
 def _tell(connection: Connection, job: str, examined: Examined, now: float) -> None:
-    """What the doctor found, and what the rows can prove, before anything is trained."""
+    """What the doctor found, before anything is trained."""
     for finding in examined.findings[:MOST_TOLD]:
         data = {"code": finding["code"], "lines": finding["lines"], "count": finding["count"], "fix": finding["fix"]}
         level = "warn" if finding["severity"] != "info" else "info"
         add_event(connection, job, finding["message"], now, level, data)
-    if examined.power:
-        add_event(connection, job, f"{examined.power}.", now)
 
 
 def _estimate(database: Database, home: Path, chore: Chore, owner: str) -> None:

@@ -32,7 +32,7 @@ CODES = {
     "too-long": "example_too_long",
 }
 """Why a row cannot be used, in the words of OpenAI's own checker where it has one."""
-PLACE = re.compile(r"\S*?(training|validation)\.jsonl:(\d+)")
+PLACE = re.compile(r"[^\s(\[]*?(training|validation)\.jsonl:(\d+)")
 
 
 @dataclass(slots=True)
@@ -180,7 +180,7 @@ def _param(where: str) -> str:
 def plain_places(text: str) -> str:
     """`.../training.jsonl:4` as `line 4`, and no path of the server's."""
     text = PLACE.sub(lambda match: f"line {match[2]}" + (" of the validation file" * (match[1] == "validation")), text)
-    return re.sub(r"\S*\b(training|validation)\.jsonl", r"the \1 file", text)
+    return re.sub(r"[^\s(\[]*\b(training|validation)\.jsonl", r"the \1 file", text)
 
 
 def _finding(finding: dict[str, Any], source: Source) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Adapters that share a continuous batch: what they cost beside the base alone, and what a cold one costs.
 
-    python -m bench.serving_adapters [BASE] [--rank 8] [--registered 1000] [--json FILE]
+    python -m bench.serving.adapters [BASE] [--rank 8] [--registered 1000] [--json FILE]
 
 Requests come from `slots` clients that ask again as soon as they are answered. Adapters hold random numbers, which cost
 what trained ones do. `in turn` answers the same requests adapter by adapter, as a server does that can have one adapter

@@ -1,7 +1,7 @@
 """How long a search among many passages takes, while documents change and while others ask.
 
-    python -m bench.serving_documents                          # 100,000 passages; some minutes
-    python -m bench.serving_documents --passages 10000 --json
+    python -m bench.serving.documents                          # 100,000 passages; some minutes
+    python -m bench.serving.documents --passages 10000 --json
 
 A folder of made-up documents, whose words are as unevenly frequent as those of a language (Zipf's law), is searched as
 `whet serve --documents` searches it, with the look at the folder each second. Questions have 12 words, as frequent as
