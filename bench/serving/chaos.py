@@ -163,12 +163,11 @@ def ended(client: OpenAI, job: str, tally: Tally) -> Any:
         time.sleep(0.5)
 
 
-def weights_of(home: Path, url: str, job: str) -> str:
-    """Digest of the weights that a job left."""
+def weights_of(home: Path, url: str, model: str) -> str:
+    """Digest of a model's weights."""
     with open_database(url or Settings(home=home).database_url).read() as connection:
-        folder = connection.execute(select(models.c.folder).where(models.c.job == job)).scalar_one()
-    file = next((home / folder).rglob("*.safetensors"))
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+        folder = connection.execute(select(models.c.folder).where(models.c.name == model)).scalar_one()
+    return hashlib.sha256(next(Path(folder).glob("model/*.safetensors")).read_bytes()).hexdigest()
 
 
 def measured(given: argparse.Namespace) -> dict[str, Any]:
@@ -209,7 +208,8 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
         same = 0
         for one, other in zip(jobs, unharmed, strict=True):
             if one.fine_tuned_model and other.fine_tuned_model:
-                same += weights_of(home, given.database, one.id) == weights_of(home, given.database, other.id)
+                both = (one.fine_tuned_model, other.fine_tuned_model)
+                same += len({weights_of(home, given.database, model) for model in both}) == 1
         service.stop()
         keeper.join()
         return {
