@@ -11,6 +11,7 @@ import pytest
 from fastapi import Request
 from fastapi.testclient import TestClient
 
+from whet.server.access.gate import ENVELOPE
 from whet.server.application import create_app
 from whet.server.settings import Settings
 
@@ -86,8 +87,9 @@ def test_bodies_are_bounded_whether_they_say_their_length_or_not(guarded: TestCl
     assert guarded.post("/v1/echo", content=b"x" * 1000, headers=mine).json()["bytes"] == 1000
     assert guarded.post("/v1/echo", content=b"x" * 1001, headers=mine).status_code == 413
     assert guarded.post("/v1/echo", content=in_pieces(), headers=mine).status_code == 413
-    assert guarded.post("/v1/files", content=b"x" * 5000, headers=mine).json()["bytes"] == 5000
-    assert guarded.post("/v1/files", content=b"x" * 5001, headers=mine).status_code == 413
+    most = 5000 + ENVELOPE
+    assert guarded.post("/v1/files", content=b"x" * most, headers=mine).json()["bytes"] == most
+    assert guarded.post("/v1/files", content=b"x" * (most + 1), headers=mine).status_code == 413
 
 
 def test_a_key_that_asks_too_much_is_told_when_to_come_again(guarded: TestClient) -> None:

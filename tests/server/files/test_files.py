@@ -121,7 +121,7 @@ def test_a_body_that_is_none_is_told_and_leaves_nothing(
 def test_a_client_that_goes_away_leaves_nothing(service: Served, kept: list[str]) -> None:
     folder = service.service.contents.folder
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
-        head = "POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+        head = "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
         connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n".encode())
         connection.sendall(b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nxxxxxxxxxxxxxxxx')
         _until(lambda: any(name.startswith(".upload") for name in os.listdir(folder)))

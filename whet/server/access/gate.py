@@ -25,7 +25,8 @@ from whet.server.settings import Settings
 OPEN = {"/health", "/ready", "/docs", "/openapi.json", "/llms.txt"}
 """Paths that tell nothing of anybody, and need no key."""
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "testserver"}
-UPLOADS = "/v1/files"
+UPLOADS, ENVELOPE = "/v1/files", 1024 * 1024
+"""Where files come in, and what a form may hold beside its file: the route measures the file itself."""
 
 
 class Gate:
@@ -85,7 +86,8 @@ class Gate:
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """The body, as long as it is not too large and goes on coming."""
-        most = self.settings.most_body if scope["path"].rstrip("/") == UPLOADS else self.settings.most_json
+        uploads = scope["path"].rstrip("/") == UPLOADS
+        most = self.settings.most_body + ENVELOPE if uploads else self.settings.most_json
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdigit() and int(announced) > most:
             raise too_large(most)
