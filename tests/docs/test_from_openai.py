@@ -50,8 +50,18 @@ def service(tmp_path: Path) -> Iterator[dict[str, str]]:
     assert process.wait(60) == 0
 
 
+SHORT = """suffix="support",
+    method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 1}}},
+    extra_body={"whet": {"keep": False, "evaluate": {"against": ["base"], "forgetting": False}}},
+)"""
+"""What is added to the page's request for a job that is over soon."""
+
+
+@pytest.mark.parametrize(
+    "added", [pytest.param(SHORT, id="shortened"), pytest.param("", marks=pytest.mark.slow, id="as it stands")]
+)
 def test_the_page_leads_from_a_file_to_chat_with_the_tuned_model(
-    service: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: str
 ) -> None:
     began = time.monotonic()
     rows = [
@@ -65,6 +75,9 @@ def test_the_page_leads_from_a_file_to_chat_with_the_tuned_model(
 
     five_lines, events = blocks("python")
     seen: dict[str, Any] = {"time": time, "question": [{"role": "user", "content": QUESTION}]}
+    if added:
+        assert 'suffix="support")' in five_lines
+        five_lines = five_lines.replace('suffix="support")', added)
     exec(five_lines, seen)
     said = io.StringIO()
     with redirect_stdout(said):
@@ -72,6 +85,6 @@ def test_the_page_leads_from_a_file_to_chat_with_the_tuned_model(
 
     job, answer = seen["job"], seen["answer"]
     assert job.status == "succeeded" and job.fine_tuned_model.startswith("ft:") and ":support:" in job.fine_tuned_model
-    assert answer.model == job.fine_tuned_model and json.loads(answer.choices[0].message.content)
+    assert answer.model == job.fine_tuned_model and answer.choices[0].message.content
     assert "The job has successfully completed" in said.getvalue()
     assert time.monotonic() - began < SECONDS
