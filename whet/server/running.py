@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import uvicorn
 
 from whet.errors import InputError, RunError
-from whet.server.access.audit import note
 from whet.server.access.caller import SCOPES
 from whet.server.application import create_app
 from whet.server.service import Service
@@ -100,9 +99,7 @@ def first_key(service: Service) -> str | None:
     """The secret of a key that may do everything, made where no key is there and keys are asked for."""
     if not service.settings.auth or service.keys.listed():
         return None
-    key, secret = service.keys.create("first", "default", SCOPES)
-    note(service.database, "key.created", key.id, project=key.project, key=None, scopes=list(SCOPES))
-    return secret
+    return service.keys.create("first", "default", SCOPES)[1]
 
 
 def _family(host: str) -> socket.AddressFamily:

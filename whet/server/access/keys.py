@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, select
 
 from whet.errors import InputError
+from whet.server.access.audit import note
 from whet.server.database.identifiers import new_id
 from whet.server.database.opening import Database
 from whet.server.database.tables import keys, projects
@@ -74,6 +75,7 @@ class KeyRing:
                 "created_at": now,
             }
             connection.execute(keys.insert().values(values))
+            note(connection, "key.created", values["id"], now, project=values["project"], scopes=list(scopes))
             row = connection.execute(_keys().where(keys.c.id == values["id"])).one()
         return _key(row), secret
 

@@ -49,9 +49,10 @@ class Rates:
                 if bucket.held < 1:
                     raise _too_many(what, bucket)
 
+            if "requests" in buckets:
+                buckets["requests"].held -= 1
             headers: dict[str, str] = {}
             for what, bucket in buckets.items():
-                bucket.held -= what == "requests"
                 headers |= _headers(what, bucket)
         return headers
 

@@ -41,6 +41,7 @@ def metrics(request: Request, _: Administering) -> Response:
     service = service_of(request)
     with service.database.read() as connection:
         counted = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
+    service.metrics.jobs.clear()  # a state that no job has any more
     for state, number in counted:
         service.metrics.jobs.labels(state).set(number)
     service.answering.measure()

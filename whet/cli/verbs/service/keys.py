@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whet.cli.options import Json, options_first
-from whet.cli.verbs.service.serve import HOME, DatabaseUrl, Home, server_room
+from whet.cli.verbs.service.serve import HOME, DatabaseUrl, Home, parts_installed
 from whet.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from whet.server.access.keys import Key
-    from whet.server.database.opening import Database
+    from whet.server.access.keys import Key, KeyRing
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -51,11 +50,9 @@ def create(
 
     Example: whet keys create nightly --project support --scope train
     """
-    opened = database_of(home, database)
+    ring = ring_of(home, database)
     from whet.cli.render import Screen
-    from whet.server.access.audit import note
     from whet.server.access.caller import INFER, SCOPES, TRAIN
-    from whet.server.access.keys import KeyRing
 
     wanted = scope or [INFER, TRAIN]
     odd = next((one for one in wanted if one not in SCOPES), None)
@@ -64,8 +61,7 @@ def create(
         raise InputError(what, where="--scope", value=odd, fix=f"give {', '.join(SCOPES)}")
 
     limits = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
-    key, secret = KeyRing(opened).create(name, project, wanted, **limits)
-    note(opened, "key.created", key.id, project=key.project, key=None, scopes=wanted)
+    key, secret = ring.create(name, project, wanted, **limits)
     screen = Screen(json_)
     screen.say(
         f"{key.id}: may {', '.join(key.scopes)} in project {key.project_name!r}\nsecret, shown this once: {secret}"
@@ -79,11 +75,10 @@ def listing(home: Home = HOME, database: DatabaseUrl = "", json_: Json = False) 
 
     Example: whet keys list
     """
-    opened = database_of(home, database)
+    ring = ring_of(home, database)
     from whet.cli import render
-    from whet.server.access.keys import KeyRing
 
-    found = KeyRing(opened).listed()
+    found = ring.listed()
     screen = render.Screen(json_)
     head = ["key", "name", "project", "may", "made", "state"]
     rows = []
@@ -109,28 +104,25 @@ def revoke(
 
     Example: whet keys revoke key_1x2y3z
     """
-    opened = database_of(home, database)
+    ring = ring_of(home, database)
     from whet.cli.render import Screen
-    from whet.server.access.audit import note
-    from whet.server.access.keys import KeyRing
 
-    KeyRing(opened).revoke(key)
-    note(opened, "key.revoked", key, project=None, key=None)
+    ring.revoke(key)
     screen = Screen(json_)
     screen.say(f"{key} may do nothing any more")
     screen.finish({"id": key, "revoked": True})
 
 
-def database_of(home: Path, url: str) -> Database:
-    """The service's database. Raises InputError where no service was started yet."""
-    server_room()
-    from whet.server.database.opening import open_database
-    from whet.server.settings import Settings
+def ring_of(home: Path, url: str) -> KeyRing:
+    """The keys of the service, which need not have been started yet. Loads nothing that answers or trains."""
+    with parts_installed():
+        from whet.server.access.keys import KeyRing
+        from whet.server.database.opening import open_database
+        from whet.server.settings import Settings
 
-    settings = Settings(home=home, database=url)
     if not url:
         home.mkdir(parents=True, exist_ok=True)
-    return open_database(settings.database_url)
+    return KeyRing(open_database(Settings(home=home, database=url).database_url))
 
 
 def told(key: Key) -> dict[str, object]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import Json
 from whet.errors import InputError
 
@@ -99,14 +103,21 @@ def serve(
     print("stopped", file=sys.stderr)
 
 
-def server_room():
+def server_room() -> ModuleType:
     """What runs the service. Raises InputError where its parts are not installed."""
-    try:
+    with parts_installed(), without_garbage_collection():
         from whet.server import running
+    return running
+
+
+@contextmanager
+def parts_installed() -> Iterator[None]:
+    """Within this block the service's parts are imported. Raises InputError where one is not installed."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         what = f"the service needs {error.name}, which is not installed"
         raise InputError(what, fix="pip install 'whet[server]'") from error
-    return running
 
 
 def aliases_of(given: list[str]) -> dict[str, str]:
