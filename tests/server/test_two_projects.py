@@ -12,7 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from whet.server.application import create_app
-from whet.server.database.tables import checkpoints, models
+from whet.server.database.tables import checkpoints
+from whet.server.database.tuned_models import add_model
 from whet.server.settings import Settings
 
 ROW = {"messages": [{"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "Here."}]}
@@ -61,10 +62,9 @@ def model_of(client: TestClient, job: str) -> str:
     service = client.app.state.service  # type: ignore[attr-defined]
     project = next(key.project for key in service.keys.listed() if key.project_name == "ours")
     name = "ft:nano:ours:x:abc"
-    row = {"name": name, "project": project, "parent": "nano", "folder": "runs/x/model", "job": job, "created_at": 1.0}
     point = {"id": "ckpt_x", "job": job, "step": 1, "model": f"{name}:ckpt-step-1", "folder": "x", "metrics": {}}
     with service.database.write() as connection:
-        connection.execute(models.insert().values(row | {"pinned": False}))
+        add_model(connection, name, project, "nano", Path("runs/x/model"), 1.0, job)
         connection.execute(checkpoints.insert().values(point | {"created_at": 1.0}))
     return name
 

@@ -25,7 +25,7 @@ from whet.release.golden import keep_golden
 from whet.release.golden_making import golden_answers
 from whet.release.golden_prompts import conversations
 from whet.server.application import create_app
-from whet.server.database.tables import models
+from whet.server.database.tuned_models import add_model
 from whet.server.service import Service
 from whet.server.settings import Settings
 from whet.store.run import Run
@@ -57,9 +57,7 @@ class Served:
         caller = self.service.keys.verify(key or self.key)
         assert caller is not None
         with self.service.database.write() as connection:
-            now = self.service.database.now(connection)
-            values = {"name": name, "project": caller.project, "parent": "nano", "folder": str(folder)}
-            connection.execute(models.insert().values(**values, pinned=False, created_at=now))
+            add_model(connection, name, caller.project, "nano", folder, self.service.database.now(connection))
 
 
 def shared_folder(factory: pytest.TempPathFactory) -> Path:

@@ -16,11 +16,12 @@ from rouge_score.rouge_scorer import RougeScorer
 from tests.chat_server import Server, said, serving
 from tests.server.serving import Served, served
 from whet.errors import RunError
+from whet.evaluation.metrics.rouge import common_subsequence
 from whet.rewards.user_function import load_function
 from whet.server.jobs.graders.build import Means, grader_of, read_grader
 from whet.server.jobs.graders.formula import BadFormula, Formula
 from whet.server.jobs.graders.reward import GraderReward, reward_file
-from whet.server.jobs.graders.similarity import MARK, METRICS, common_length
+from whet.server.jobs.graders.similarity import MARK, METRICS
 from whet.server.jobs.graders.templates import Sample, UnknownVariable, fill, item_columns, unknown_names
 
 WORDS = "the cat sat on a mat , and the dog did not . it's 3 o'clock".split()
@@ -86,7 +87,7 @@ def test_the_longest_common_subsequence_is_that_of_a_plain_table() -> None:
         for i, a in enumerate(one):
             for j, b in enumerate(other):
                 rows[i + 1][j + 1] = rows[i][j] + 1 if a == b else max(rows[i][j + 1], rows[i + 1][j])
-        assert common_length(one, other) == rows[-1][-1]
+        assert common_subsequence(one, other) == rows[-1][-1]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ written without spaces count every character as a word, where rouge-score sees n
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
 from whet.text.words import ROUGE_WORDS
 
 
@@ -21,9 +23,10 @@ def words(text: str) -> list[str]:
     return ROUGE_WORDS.findall(text.lower())
 
 
-def common_subsequence(a: list[str], b: list[str]) -> int:
-    """Length of the longest common subsequence, with one bit a word of `a` (Hyyro 2004, bit-vector algorithm)."""
-    places: dict[str, int] = {}
+def common_subsequence(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
+    """Length of the longest common subsequence of words, or of the characters of two texts, with one bit an item of `a`
+    (Hyyro 2004, bit-vector algorithm)."""
+    places: dict[Hashable, int] = {}
     for position, word in enumerate(a):
         places[word] = places.get(word, 0) | 1 << position
     full = (1 << len(a)) - 1

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, select
 
 from whet.errors import InputError
 from whet.server.access.audit import note
-from whet.server.database.identifiers import new_id
+from whet.server.database.identifiers import new_id, secret_text
 from whet.server.database.opening import Database
 from whet.server.database.tables import keys, projects
 
@@ -58,7 +58,7 @@ class KeyRing:
         tokens_per_minute: int | None = None,
     ) -> tuple[Key, str]:
         """A new key of a project (by name; made where it is new), and its secret, which nobody can see again."""
-        secret = PREFIX + secrets.token_urlsafe(64).replace("-", "").replace("_", "")[: SHOWN + SECRET]
+        secret = PREFIX + secret_text(SHOWN + SECRET)
         salt = secrets.token_hex(16)
         with self.database.write() as connection:
             now = self.database.now(connection)

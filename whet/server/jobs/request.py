@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from whet.errors import nearest
-from whet.server.database.identifiers import storable
+from whet.server.database.identifiers import refuse_unstorable
 from whet.server.errors import ApiError, unsupported
 from whet.server.jobs.graders.build import Means, refuse_grader
 from whet.server.jobs.graders.spec import Grader
@@ -119,9 +120,8 @@ def refuse_job(body: JobBody, means: Means) -> None:
     _refuse_method(body, means)
     if body.suffix is not None and not body.suffix.strip():
         raise ApiError(400, "suffix: it is empty; leave it out.", code="invalid_value", param="suffix")
-    for text, key in ((body.suffix, "suffix"), *((text, "metadata") for text in _texts(body.metadata))):
-        if text is not None and storable(text) != text:
-            raise ApiError(400, f"{key}: it holds characters that are none.", code="invalid_value", param=key)
+    refuse_unstorable("suffix", body.suffix)
+    refuse_unstorable("metadata", *chain.from_iterable((body.metadata or {}).items()))
 
 
 def _refuse_method(body: JobBody, means: Means) -> None:
@@ -167,7 +167,3 @@ def refuse_unknown_model(model: str, bases: Mapping[str, str], tuned: bool) -> s
     raise ApiError(
         400, f"{what.rstrip('?;')}; the bases here are {', '.join(bases)}.", code="model_not_found", param="model"
     )
-
-
-def _texts(metadata: Mapping[str, str] | None) -> list[str]:
-    return [text for pair in (metadata or {}).items() for text in pair]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from whet.server.database.identifiers import storable
+from whet.server.database.identifiers import refuse_unstorable
 from whet.server.errors import ApiError, unsupported
 
 MOST_RESULTS, USUAL_RESULTS = 50, 10
@@ -45,8 +46,8 @@ class StoreBody(Body):
         refuse_chunking(self.chunking_strategy)
         _refuse("description", self.description, "use metadata.")
         _refuse("expires_after", self.expires_after, EXPIRY)
-        refuse_texts("name", self.name)
-        refuse_texts("metadata", *(self.metadata or {}).items())
+        refuse_unstorable("name", self.name)
+        refuse_unstorable("metadata", *chain.from_iterable((self.metadata or {}).items()))
 
 
 class StoreChange(Body):
@@ -57,8 +58,8 @@ class StoreChange(Body):
     def refuse(self) -> None:
         """Raises ApiError 400."""
         _refuse("expires_after", self.expires_after, EXPIRY)
-        refuse_texts("name", self.name)
-        refuse_texts("metadata", *(self.metadata or {}).items())
+        refuse_unstorable("name", self.name)
+        refuse_unstorable("metadata", *chain.from_iterable((self.metadata or {}).items()))
 
 
 class FileBody(Body):
@@ -69,7 +70,7 @@ class FileBody(Body):
     def refuse(self) -> None:
         """Raises ApiError 400."""
         refuse_chunking(self.chunking_strategy)
-        refuse_texts("attributes", *(self.attributes or {}).items())
+        refuse_unstorable("attributes", *chain.from_iterable((self.attributes or {}).items()))
 
 
 class SearchBody(Body):
@@ -145,14 +146,6 @@ def refuse_chunking(chunking: Chunking | None) -> None:
     """Raises ApiError 400."""
     if chunking is not None and chunking.type != "auto":
         raise unsupported("chunking_strategy", CUTS)
-
-
-def refuse_texts(param: str, *texts: Any) -> None:
-    """What no database can keep is refused. Raises ApiError 400."""
-    for text in texts:
-        parts = text if isinstance(text, tuple) else (text,)
-        if any(isinstance(part, str) and storable(part) != part for part in parts):
-            raise ApiError(400, f"{param}: it holds characters that are none.", code="invalid_value", param=param)
 
 
 def _refuse(param: str, value: Any, why: str) -> None:

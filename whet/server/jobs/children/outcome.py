@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from whet.server.database.opening import Database
-from whet.server.database.tables import files, jobs, models
+from whet.server.database.tables import files, jobs
+from whet.server.database.tuned_models import add_model
 from whet.server.files.content import Contents
 from whet.server.files.records import RESULTS, NewFile, insert_file
 from whet.server.jobs.children.metrics import read_steps, result_file, trained_tokens
@@ -36,7 +37,7 @@ def succeed(database: Database, lease: Lease, home: Path, model: str, parent: st
     with held_by(database, lease) as (connection, row):
         now = database.now(connection)
         _add_result_file(connection, row, name, content, now)
-        _add_model(connection, row, model, parent, run.folder, now)
+        add_model(connection, model, row.project, parent, run.folder, now, row.id)
         sentence = f"{result['verdict']}: {result['sentence']}"
         level = "info" if result["decision"] == "yes" else "warn"
         add_event(
@@ -105,8 +106,3 @@ def _add_result_file(connection: Connection, row: Row, name: str, content: bytes
     if connection.execute(select(files.c.id).where(files.c.id == name)).first() is None:
         new = NewFile("step_metrics.csv", RESULTS, len(content), hashlib.sha256(content).hexdigest())
         insert_file(connection, row.project, name, new, now)
-
-
-def _add_model(connection: Connection, row: Row, model: str, parent: str, folder: Path, now: float) -> None:
-    made = {"name": model, "project": row.project, "parent": parent, "folder": str(folder), "job": row.id}
-    connection.execute(models.insert().values(**made, pinned=False, created_at=now))

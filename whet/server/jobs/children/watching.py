@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 
 from whet.server.database.identifiers import new_id
 from whet.server.database.opening import Database
-from whet.server.database.tables import checkpoints, events, jobs, models
+from whet.server.database.tables import checkpoints, events, jobs
+from whet.server.database.tuned_models import add_model
 from whet.server.jobs.children.metrics import read_steps
 from whet.server.jobs.children.names import checkpoint_name
 from whet.server.jobs.events import add_event, last_step
@@ -92,17 +93,7 @@ class JobObserver:
             made = {"id": new_id("ftckpt_"), "job": self.lease.job, "step": step, "model": name, "folder": str(folder)}
             metrics = {"metrics": self._metrics_at(step), "created_at": now, "expires_at": now + self.kept}
             connection.execute(checkpoints.insert().values(**made, **metrics))
-            connection.execute(
-                models.insert().values(
-                    name=name,
-                    project=self.lease.project,
-                    parent=self.parent,
-                    folder=str(folder),
-                    job=self.lease.job,
-                    pinned=False,
-                    created_at=now,
-                )
-            )
+            add_model(connection, name, self.lease.project, self.parent, folder, now, self.lease.job)
             add_event(connection, self.lease.job, f"Checkpoint created at step {step}", now, data={"model": name})
 
     # ---- what becomes of it

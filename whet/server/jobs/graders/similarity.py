@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
+
+from whet.evaluation.metrics.rouge import common_subsequence
 
 WORD, MARK = re.compile(r"[a-z0-9]+"), re.compile(r"\w+|[^\w\s]")
 ORDER = 4
@@ -19,7 +21,7 @@ ORDER = 4
 
 def fuzzy_match(text: str, reference: str) -> float:
     both = len(text) + len(reference)
-    return 2 * common_length(text, reference) / both if both else 1.0
+    return 2 * common_subsequence(text, reference) / both if both else 1.0
 
 
 def bleu(text: str, reference: str) -> float:
@@ -60,7 +62,7 @@ def rouge(n: int) -> Callable[[str, str], float]:
 
 def rouge_l(text: str, reference: str) -> float:
     given, wanted = WORD.findall(text.lower()), WORD.findall(reference.lower())
-    return _f1(common_length(given, wanted), len(given), len(wanted))
+    return _f1(common_subsequence(given, wanted), len(given), len(wanted))
 
 
 METRICS: dict[str, Callable[[str, str], float]] = {
@@ -74,21 +76,6 @@ UNKNOWN = {
     "cosine": "it compares embeddings, and no model of embeddings is served here",
     "meteor": "it needs WordNet, which is not here",
 }
-
-
-def common_length(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
-    """Length of the longest common subsequence, by bits of one large number (Hyyrö 2004, "Bit-parallel LCS-length
-    computation revisited")."""
-    masks: dict[Hashable, int] = {}
-    for place, item in enumerate(one):
-        masks[item] = masks.get(item, 0) | 1 << place
-
-    every = (1 << len(one)) - 1
-    row = every
-    for item in other:
-        hit = row & masks.get(item, 0)
-        row = ((row + hit) | (row - hit)) & every
-    return len(one) - row.bit_count()
 
 
 def _hits(given: Sequence[str], wanted: Sequence[str], n: int) -> int:
