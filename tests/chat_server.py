@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -26,19 +26,34 @@ class Server:
                 with lock:
                     outer.asked.append((self.path, dict(self.headers), body))
                     status, value = outer.reply(len(outer.asked) - 1)
-                data = value if isinstance(value, bytes) else json.dumps(value).encode()
-                self.send_response(status)
-                for name, header in outer.headers.items():
-                    self.send_header(name, header)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+                send(self, status, value, outer.headers)
 
             def log_message(self, *arguments: Any) -> None: ...
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.http = in_a_thread(Handler)
+        self.url = url_of(self.http)
+
+
+def send(handler: BaseHTTPRequestHandler, status: int, value: Any, headers: Mapping[str, str]) -> None:
+    """A body of bytes as it is, anything else as JSON."""
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    handler.send_response(status)
+    for name, header in headers.items():
+        handler.send_header(name, header)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
+def in_a_thread(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """A server on a free port of this machine."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    return http
+
+
+def url_of(http: ThreadingHTTPServer) -> str:
+    return f"http://127.0.0.1:{http.server_port}/v1"
 
 
 def said(text: str) -> dict[str, Any]:

@@ -46,8 +46,7 @@ def copy_of_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     """A finished run of a method, as a copy of this file's own (tests/runs_of_methods.py)."""
     from tests import runs_of_methods
 
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+    shared = runs_of_methods.shared_folder(tmp_path_factory)
     return lambda kind: runs_of_methods.copy_of_run(kind, shared, tmp_path_factory.mktemp(kind))
 
 

@@ -6,9 +6,11 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.chat_server import in_a_thread, send, url_of
 
 Facts = dict[str, Any]
 Answer = Callable[[str, list[Facts]], str]
@@ -65,18 +67,12 @@ class FineTuning:
                         self.close_connection = True
                         self.connection.close()
                         return
-                data = json.dumps(value).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+                send(self, status, value, {"Content-Type": "application/json"})
 
             def log_message(self, *arguments: Any) -> None: ...
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.http = in_a_thread(Handler)
+        self.url = url_of(self.http)
 
     # ---- what it does
 

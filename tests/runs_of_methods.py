@@ -7,11 +7,13 @@ whose subject is how a run comes about makes its own.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import pytest
 from filelock import FileLock
 
 import whet
@@ -19,6 +21,12 @@ from whet.demo_data.support_desk import generate
 
 DONE = "made"
 """The file that is written last: without it nobody takes the run for finished."""
+
+
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """Where all processes of a session of tests keep the runs that they share."""
+    own = factory.getbasetemp()
+    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
 
 
 def copy_of_run(kind: str, shared: Path, to: Path) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from openai import OpenAI
 
 from whet.server.application import create_app
@@ -33,10 +34,9 @@ class Served:
 
 
 @contextmanager
-def served(home: Path, **settings: Any) -> Iterator[Served]:
-    """Without keys and workers, unless the test says otherwise."""
-    app = create_app(Settings(home, **{"auth": False, "workers": 0, **settings}))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+def in_a_thread(app: FastAPI) -> Iterator[int]:
+    """The port at which the application is served."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -44,7 +44,15 @@ def served(home: Path, **settings: Any) -> Iterator[Served]:
         time.sleep(0.02)
 
     try:
-        yield Served(app.state.service, server.servers[0].sockets[0].getsockname()[1])
+        yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def served(home: Path, **settings: Any) -> Iterator[Served]:
+    """Without keys and workers, unless the test says otherwise."""
+    app = create_app(Settings(home, **{"auth": False, "workers": 0, **settings}))
+    with in_a_thread(app) as port:
+        yield Served(app.state.service, port)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from openai import OpenAI
 
 from tests import runs_of_methods
+from tests.runs_of_methods import shared_folder
 from tests.server.inference.small_classifier import make_classifier
+from tests.server.serving import in_a_thread
 from whet.data.render.renderer import Renderer
 from whet.model.base import saved_tokenizer
 from whet.model.open import open_trained
@@ -60,12 +57,6 @@ class Served:
             add_model(connection, name, caller.project, "nano", folder, self.service.database.now(connection))
 
 
-def shared_folder(factory: pytest.TempPathFactory) -> Path:
-    """Where all processes of a session of tests keep the runs that they share."""
-    own = factory.getbasetemp()
-    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
-
-
 @pytest.fixture(scope="session")
 def tuned_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with a few golden answers of its own."""
@@ -86,33 +77,12 @@ def served(tmp_path_factory: pytest.TempPathFactory, tuned_run: Run) -> Iterator
     _, key = service.keys.create("test", "default", ("infer", "train"))
     _, other_key = service.keys.create("other", "elsewhere", ("infer", "train"))
 
-    with running(app) as url:
-        found = Served(f"{url}/v1", key, other_key, service, tuned_run, home)
+    with in_a_thread(app) as port:
+        found = Served(f"http://127.0.0.1:{port}/v1", key, other_key, service, tuned_run, home)
         found.own(TUNED, tuned_run.folder)
         found.own("ft:nano:default:mood:xyz789", make_classifier(tmp_path_factory.mktemp("mood"), "single"))
         found.own("ft:nano:default:harm:xyz789", make_classifier(tmp_path_factory.mktemp("harm"), "multi-label"))
         yield found
-
-
-class running:
-    """The service in a thread of its own, on a free port."""
-
-    def __init__(self, app: Any) -> None:
-        self.server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=5))
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.thread = threading.Thread(target=lambda: self.server.run(sockets=[self.socket]), daemon=True)
-
-    def __enter__(self) -> str:
-        self.thread.start()
-        until = time.monotonic() + 20
-        while not self.server.started and time.monotonic() < until:
-            time.sleep(0.01)
-        assert self.server.started
-        return "http://127.0.0.1:{1}".format(*self.socket.getsockname())
-
-    def __exit__(self, *_: object) -> None:
-        self.server.should_exit = True
-        self.thread.join(timeout=20)
 
 
 @pytest.fixture
