@@ -80,7 +80,8 @@ INSIDE = {
         "demo releases"
     ),
     "server": (
-        "errors settings database metrics access files jobs inference knowledge service routes application running"
+        "errors settings bases database metrics access files jobs inference knowledge service routes application "
+        "running"
     ),
     "launcher": (
         "place record row_reader untaken rows_to_send service request submitting following answers opposing prices "

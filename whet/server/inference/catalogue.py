@@ -15,6 +15,7 @@ from sqlalchemy import Row, select
 from whet.errors import InputError, WhetError
 from whet.model.saved_model import read_facts
 from whet.recipe.bases import NANO, is_base, refuse_missing_base
+from whet.server.bases import listed_name
 from whet.server.database.opening import Database
 from whet.server.database.tables import models
 from whet.server.errors import ApiError, not_found
@@ -178,14 +179,6 @@ class Catalogue:
     def _name_of_base(self, base: str) -> str:
         same = (one.name for one in self.bases.values() if one.base and _place(one.base) == _place(base))
         return next(same, listed_name(base))
-
-
-def listed_name(base: str) -> str:
-    """What clients call a base: its name on the Hub, or of its folder or file. Where that lies is not told."""
-    path = Path(base).expanduser()
-    if base == NANO or not path.exists():
-        return base
-    return path.resolve().stem if path.is_file() else path.resolve().name
 
 
 def _place(base: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from whet.server.bases import bases_of
 from whet.server.database.identifiers import new_id, storable
 from whet.server.database.tables import jobs, models, projects
 from whet.server.errors import ApiError
@@ -38,14 +39,6 @@ class Asker:
     project: str
     key: str | None
     again: bool = False
-
-
-def bases_of(settings: Settings) -> dict[str, str]:
-    """Names that a client may give, each with the base that it means."""
-    from whet.recipe.bases import is_base
-
-    known = {name: name for name in settings.models if is_base(name)}
-    return known | {alias: name for alias, name in settings.aliases.items() if name in known}
 
 
 def check_body(

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from whet.server.access.caller import Caller, Training
+from whet.server.bases import bases_of
 from whet.server.database.paging import Order, listed
 from whet.server.errors import ApiError
 from whet.server.files.content import too_large
@@ -29,7 +30,6 @@ from whet.server.files.records import (
     show_file,
 )
 from whet.server.jobs.chores import EXAMINE, add_chore
-from whet.server.jobs.creation import bases_of
 from whet.server.jobs.housekeeping import forget_content
 from whet.server.service import Service, service_of
 
