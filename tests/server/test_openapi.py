@@ -21,6 +21,13 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
+def test_every_call_says_what_it_does_to_those_who_use_it(api: Any) -> None:
+    for path, methods in api.raw_schema["paths"].items():
+        for method, call in methods.items():
+            said = call.get("description", "")
+            assert said and "Raises" not in said, f"{method} {path}"
+
+
 def test_no_request_breaks_the_service(api: Any) -> None:
     operations = [found.ok() for found in api.get_all_operations()]
     assert len(operations) > 20

@@ -25,6 +25,6 @@ class EmbeddingBody(WholeBody):
 
 @router.post("/embeddings")
 async def create_embedding(request: Request, body: EmbeddingBody, caller: Inferring) -> dict[str, Any]:
-    """Raises ApiError 404 for a model that is none, 400 for all others."""
+    """Refused: no model here was trained to give vectors."""
     served = await service_of(request).answering.find(body.model, caller)
     raise ApiError(400, f"{served.name!r} {WHY}", code="model_not_supported", param="model")

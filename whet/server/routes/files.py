@@ -86,6 +86,7 @@ def list_all(
     order: Order = "desc",
     after: str | None = None,
 ) -> dict[str, Any]:
+    """The project's files."""
     if purpose is not None and not purpose.replace("-", "").replace("_", "").isalnum():
         return listed([], False, show_file)
     database = service_of(request).database
@@ -95,11 +96,13 @@ def list_all(
 
 @router.get("/files/{file_id}")
 def retrieve_file(request: Request, caller: Training, file_id: str) -> dict[str, Any]:
+    """A file, with what the doctor found in it."""
     return show_file(_found(service_of(request), caller, file_id))
 
 
 @router.get("/files/{file_id}/content", response_class=StreamingResponse)
 def read_content(request: Request, caller: Training, file_id: str) -> StreamingResponse:
+    """What is in a file, as it was sent."""
     service = service_of(request)
     row = _found(service, caller, file_id)
     headers = {

@@ -59,6 +59,7 @@ async def estimate(request: Request, caller: Training, body: JobBody) -> dict[st
 
 @router.get("/jobs")
 def list_all(request: Request, caller: Training, limit: Limit = 20, after: str | None = None) -> dict[str, Any]:
+    """The project's jobs, the newest first."""
     service = service_of(request)
     rows, more = records.list_jobs(service.database, caller.project, limit, after, _metadata(request))
     expected = _expected(service) if any(row.state not in OVER for row in rows) else {}
@@ -67,12 +68,14 @@ def list_all(request: Request, caller: Training, limit: Limit = 20, after: str |
 
 @router.get("/jobs/{job_id}")
 def retrieve(request: Request, caller: Training, job_id: str) -> dict[str, Any]:
+    """A job, with the verdict on its model once there is one."""
     service = service_of(request)
     return _shown(service, _found(service, caller, job_id))
 
 
 @router.post("/jobs/{job_id}/cancel")
 def cancel(request: Request, caller: Training, job_id: str) -> dict[str, Any]:
+    """Ends a job; it cannot go on afterwards."""
     service = service_of(request)
     return _shown(service, records.cancel_job(service.database, caller.project, job_id))
 
@@ -86,6 +89,7 @@ def pause(request: Request, caller: Training, job_id: str) -> dict[str, Any]:
 
 @router.post("/jobs/{job_id}/resume")
 def resume(request: Request, caller: Training, job_id: str) -> dict[str, Any]:
+    """Back into the queue; it goes on from its last checkpoint."""
     service = service_of(request)
     return _shown(service, records.resume_job(service.database, caller.project, job_id))
 
@@ -111,6 +115,7 @@ def events(
 def checkpoints(
     request: Request, caller: Training, job_id: str, limit: Limit = 10, after: str | None = None
 ) -> dict[str, Any]:
+    """The checkpoints that can be asked as models, the newest first."""
     service = service_of(request)
     row = _found(service, caller, job_id)
     rows, more = records.list_checkpoints(service.database, row.id, limit, after)

@@ -31,6 +31,7 @@ class ValidateBody(Body):
 
 @router.post("/run")
 def run(request: Request, caller: Training, body: RunBody) -> dict[str, Any]:
+    """The grade that an answer gets."""
     means = Means.of(service_of(request).settings)
     refuse_grader(body.grader, means, "grader")
     item = dict(body.item or {})
@@ -60,5 +61,6 @@ def run(request: Request, caller: Training, body: RunBody) -> dict[str, Any]:
 
 @router.post("/validate")
 def validate(request: Request, caller: Training, body: ValidateBody) -> dict[str, Any]:
+    """Whether a grader could be used in a job."""
     refuse_grader(body.grader, Means.of(service_of(request).settings), "grader")
     return {"grader": body.grader.model_dump(mode="json", exclude_unset=True)}

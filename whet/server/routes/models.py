@@ -17,17 +17,20 @@ PATH = "/v1/models/"
 
 @router.get("/models")
 def list_models(request: Request, caller: Inferring) -> dict[str, Any]:
+    """All models that this project may ask, with what each was tuned from."""
     models = service_of(request).answering.catalogue.listed(caller.project)
     return {"object": "list", "data": [model.facts() for model in models]}
 
 
 @router.get("/models/{name:path}")
 def retrieve_model(request: Request, name: str, caller: Inferring) -> dict[str, Any]:
+    """One model."""
     return service_of(request).answering.catalogue.find(_raw_name(request, name), caller.project).facts()
 
 
 @router.delete("/models/{name:path}")
 def delete_model(request: Request, name: str, caller: Training) -> dict[str, Any]:
+    """Takes a tuned model of the project from the list; its run stays."""
     name = _raw_name(request, name)
     service_of(request).answering.catalogue.remove(name, caller.project)
     return {"id": name, "object": "model", "deleted": True}

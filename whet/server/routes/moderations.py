@@ -28,6 +28,7 @@ class ModerationBody(WholeBody):
 
 @router.post("/moderations")
 async def create_moderation(request: Request, body: ModerationBody, caller: Inferring) -> dict[str, Any]:
+    """The classes of a classifier that was trained here, as categories with scores."""
     refuse_unknown(body, {})
     if body.model is None:
         what = "model is missing: name a classifier of this service; it has none of OpenAI's."
