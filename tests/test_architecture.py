@@ -41,9 +41,9 @@ INSIDE = {
     ),
     "doctor": "privacy analysis check text_checks checks check_registry examination repair",
     "model": (
-        "weights_identity size_limits accelerator precision memory lora quantised experts float32_copy attention "
-        "base_identity logits fused adapter_options adapter policy architecture_proof gguf base heads machine_speed "
-        "saved_model open base_check interpolate"
+        "building weights_identity size_limits accelerator precision memory lora quantised experts float32_copy "
+        "attention base_identity logits fused adapter_options adapter policy architecture_proof gguf base heads "
+        "machine_speed saved_model open base_check interpolate"
     ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
@@ -299,6 +299,26 @@ def test_nothing_runs_code_that_came_with_data() -> None:
         f"{place(path, node)}: {what}" for path in sources() if path not in SHUT_IN for node, what in dangers(path)
     ]
     assert not found, "\n".join(found)
+
+
+def built(node: ast.AST) -> Iterator[ast.Call]:
+    """Calls by which transformers builds a model."""
+    for one in ast.walk(node):
+        called = ast.unparse(one.func) if isinstance(one, ast.Call) else ""
+        if re.fullmatch(r"(AutoModel\w*|kind)\.from_(pretrained|config)", called):
+            assert isinstance(one, ast.Call)
+            yield one
+
+
+def test_one_model_is_built_at_a_time() -> None:
+    """transformers changes what all threads share while it builds one (whet/model/building.py)."""
+    places = {place(path, call) for path in sources() for call in built(tree(path))}
+    assert len(places) > 8
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.With) and any(ast.unparse(item) == "building()" for item in node.items):
+                places -= {place(path, call) for call in built(node)}
+    assert not places, f"outside of building(): {sorted(places)}"
 
 
 def methods_by_class() -> set[str]:

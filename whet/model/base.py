@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 from whet.errors import ModelError, count, nearest
 from whet.model.accelerator import is_processor
 from whet.model.architecture_proof import prove_head
+from whet.model.building import building
 from whet.model.gguf.convert import cost, unpacked
 from whet.model.quantised.load import load_quantised
 from whet.model.quantised.nf4 import keep_weights_unpacked
@@ -136,7 +137,7 @@ def random_base(name: str, dtype: torch.dtype, seed: int, trust_remote_code: boo
     from transformers import AutoModelForCausalLM
 
     config = load_config(name, trust_remote_code)
-    with torch.random.fork_rng():
+    with building(), torch.random.fork_rng():
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
 
@@ -226,14 +227,15 @@ def load_whole(name: str, dtype: torch.dtype | str, trust_remote_code: bool, **m
     """A model in 16 or 32 bits, and what transformers says of its loading; `more` is for transformers."""
     from transformers import AutoModelForCausalLM
 
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        locate(name),
-        dtype=dtype,
-        trust_remote_code=trust_remote_code,
-        use_safetensors=True,
-        output_loading_info=True,
-        **more,
-    )
+    with building():
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            locate(name),
+            dtype=dtype,
+            trust_remote_code=trust_remote_code,
+            use_safetensors=True,
+            output_loading_info=True,
+            **more,
+        )
     keep_weights_unpacked(loaded[0])  # a base may come in 4 bits
 
     return loaded

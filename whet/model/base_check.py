@@ -23,6 +23,7 @@ from whet.model.base import (
     refuse_larger_tokenizer,
     refuse_pickles,
 )
+from whet.model.building import building
 from whet.model.quantised.load import refuse_quantised, refuse_unquantisable
 from whet.model.quantised.nf4 import bitsandbytes
 from whet.recipe.bases import NANO, folder_of
@@ -92,7 +93,7 @@ def _imagined(name: str, trust_remote_code: bool) -> Any:
             AutoHfQuantizer.from_config(stored, pre_quantized=True).validate_environment()
             del config.quantization_config
 
-        with torch.device("meta"):
+        with building(), torch.device("meta"):
             return AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
 
 

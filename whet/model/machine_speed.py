@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from whet.data.batches.forest import build_batch
 from whet.model.adapter import add_adapter
 from whet.model.architecture_proof import fuse, install_forest
+from whet.model.building import building
 from whet.model.policy import Policy
 from whet.planning.machine import Calibration, Dtype, machine_facts
 from whet.planning.memory import Setting
@@ -73,7 +74,9 @@ def small_model(hidden: int, dtype: Dtype) -> Any:
         "llama", vocab_size=256, hidden_size=hidden, intermediate_size=TRIED[hidden], num_hidden_layers=LAYERS,
         num_attention_heads=heads, num_key_value_heads=max(1, heads // 3), head_dim=size, tie_word_embeddings=True,
     )  # fmt: skip
-    model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype)).eval()
+    with building():
+        model = AutoModelForCausalLM.from_config(config)
+    model = model.to(getattr(torch, dtype)).eval()
     install_forest(model)
 
     return model
@@ -141,7 +144,8 @@ def _train_once() -> None:
         "llama", vocab_size=64, hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2
     )
     for dtype in DTYPES:
-        model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
+        with building():
+            model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
         install_forest(model)
         policy = Policy(add_adapter(model, Lora(rank=2, alpha=4.0), 0))
         fuse(policy.model)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -23,6 +24,7 @@ from tests.golden.stillness import stand_still
 METHODS = ("sft", "sft-kept", "sft-retrieval", "pretrain", "dpo", "kto", "reward", "classify",
            "grpo", "rloo", "ppo", "distil", "bake")  # fmt: skip
 STOPPED = "stopped"
+PREFIX = "whet-old-"
 SMALL: dict[str, Any] = {"adapter": {"kind": "lora", "rank": 1, "targets": ["5.self_attn.k_proj"]}, "steps": 2,
                          "evaluate.every": 1, "split.test": 4}  # fmt: skip
 """Weights do not shrink when they are packed: one adapted matrix, of which a model with a head keeps the sum."""
@@ -36,7 +38,7 @@ def make(file: Path) -> None:
     import whet
     from tests.golden.runs import Listener, Stopped
 
-    with tempfile.TemporaryDirectory(prefix="whet-old-") as place:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as place:
         folder = working_folder(Path(place).resolve() / "work")
         for name in METHODS:
             whet.tune(f"{name}.yaml", run_root="runs", name=name, **SMALL)
@@ -64,11 +66,31 @@ def pack(folder: Path, file: Path) -> None:
 
 
 def unpack(file: Path, folder: Path) -> None:
-    """The runs as they were, in `folder`."""
+    """The runs as they were, in `folder`. Their data lies there, and where their recipes name it by its whole path: in
+    the temporary folder in which they were made."""
     with tarfile.open(file) as archive:
         archive.extractall(folder, filter="data")
     for path in folder.rglob(WHOLE):
         path.write_bytes(whole(path.read_bytes()))
+
+    first = folder / "runs" / METHODS[0] / "run.json"
+    made_in = Path(json.loads(first.read_text("utf-8"))["working_folder"])
+    assert made_in.parts[1] == "tmp" and made_in.parts[2].startswith(PREFIX)
+    lay_data(folder / "data", made_in / "data")
+
+
+def lay_data(source: Path, target: Path) -> None:
+    """A copy that other processes see whole or not at all."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy = Path(tempfile.mkdtemp(dir=target.parent)) / target.name
+    shutil.copytree(source, copy)
+    try:
+        copy.rename(target)
+    except OSError:  # another process was first
+        assert target.is_dir()
+    shutil.rmtree(copy.parent)
 
 
 def own_part(data: bytes) -> bytes:

@@ -20,6 +20,7 @@ from whet.errors import ModelError, ProofError, RunFolderError
 from whet.model.adapter import HEAD, causal_lm, merge_adapter
 from whet.model.architecture_proof import install_paths, unfuse
 from whet.model.base import UNREADABLE, saved_tokenizer, straight_to
+from whet.model.building import building
 from whet.model.heads.linear import Scorer
 from whet.model.policy import Policy, evaluating
 from whet.model.precision import device
@@ -82,7 +83,8 @@ def save_classifier(
 def _empty(config: Any) -> Any:
     from transformers import AutoModelForSequenceClassification
 
-    return AutoModelForSequenceClassification.from_config(config)
+    with building():
+        return AutoModelForSequenceClassification.from_config(config)
 
 
 def settle_pad(tokenizer: Any, stop_ids: frozenset[int]) -> int:
@@ -141,9 +143,10 @@ def _load(folder: Path, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForSequenceClassification
 
     try:
-        loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **straight_to(device())
-        )
+        with building():
+            loaded: Any = AutoModelForSequenceClassification.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **straight_to(device())
+            )
     except UNREADABLE as error:
         raise ModelError(f"it cannot be loaded: {error}", where=str(folder)) from error
 

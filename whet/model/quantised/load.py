@@ -19,6 +19,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from whet.errors import ModelError
+from whet.model.building import building
 from whet.model.quantised.nf4 import BLOCK, keep_weights_unpacked, nf4_config, quantised_linears
 from whet.model.weights_identity import add_tensor
 
@@ -39,19 +40,20 @@ def load_quantised(path: str, dtype: torch.dtype, trust_remote_code: bool = Fals
     config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     refuse_quantised(config, path)
 
-    with torch.device("meta"):
+    with building(), torch.device("meta"):
         kind = type(AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code))
     tensors = _stored_tensors(path)
     of_kind = getattr(kind, "config_class", None) in (None, type(config))
-    model, report = kind.from_pretrained(
-        None,
-        config=config if of_kind else config.get_text_config(),
-        state_dict=tensors,
-        dtype=dtype,
-        quantization_config=quantisation,
-        device_map={"": "cpu"},
-        output_loading_info=True,
-    )
+    with building():
+        model, report = kind.from_pretrained(
+            None,
+            config=config if of_kind else config.get_text_config(),
+            state_dict=tensors,
+            dtype=dtype,
+            quantization_config=quantisation,
+            device_map={"": "cpu"},
+            output_loading_info=True,
+        )
     _prove_shapes(model, path)
     keep_weights_unpacked(model)
     model.name_or_path = model.config.name_or_path = path

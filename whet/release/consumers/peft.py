@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from whet.model.building import building
 from whet.model.precision import device
 from whet.release.consumers.in_process import Asked, computing_in, opening
 from whet.release.consumers.protocol import Served
@@ -28,7 +29,7 @@ def open_consumer(served: Served) -> Asked:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     assert served.folder is not None
-    with opening(NAME, served):
+    with opening(NAME, served), building():
         base: Any = AutoModelForCausalLM.from_pretrained(served.base, **_options(served))
         model = PeftModel.from_pretrained(base, str(served.folder), autocast_adapter_dtype=False)
         tokenizer = AutoTokenizer.from_pretrained(str(served.folder), trust_remote_code=served.trust_remote_code)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from whet.model.building import building
 from whet.model.precision import device
 from whet.release.consumers.in_process import Asked, AskedForScores, computing_in, opening
 from whet.release.consumers.protocol import Served
@@ -21,7 +22,7 @@ def open_consumer(served: Served) -> Asked:
     """Raises ModelError."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with opening(NAME, served):
+    with opening(NAME, served), building():
         model: Any = AutoModelForCausalLM.from_pretrained(str(served.folder), **_options(served))
         tokenizer = AutoTokenizer.from_pretrained(str(served.folder), trust_remote_code=served.trust_remote_code)
     model = computing_in(model, served).to(device())
@@ -32,7 +33,7 @@ def open_scorer(served: Served) -> AskedForScores:
     """Raises ModelError."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    with opening(NAME, served):
+    with opening(NAME, served), building():
         model: Any = AutoModelForSequenceClassification.from_pretrained(str(served.folder), **_options(served))
         tokenizer = AutoTokenizer.from_pretrained(str(served.folder))
     return AskedForScores(NAME, computing_in(model, served).to(device()), tokenizer, served.clock)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from whet.model.adapter import load_adapter, merge_adapter
 from whet.model.base import load_base, load_config
+from whet.model.building import building
 from whet.model.quantised.nf4 import bitsandbytes
 from whet.observer import Observer
 from whet.release.adapter_weights import adapter_weights, streamable
@@ -119,7 +120,7 @@ def _quantised(model: Tuned, names: dict) -> list[str]:
     """The tensors that were 4-bit in training: of every linear layer but the output layer."""
     from transformers import AutoModelForCausalLM
 
-    with torch.device("meta"):
+    with building(), torch.device("meta"):
         empty = AutoModelForCausalLM.from_config(copy.deepcopy(load_config(model.base, model.trust_remote_code)))
     head = empty.get_output_embeddings()
     linears = [name for name, one in empty.named_modules() if isinstance(one, nn.Linear) and one is not head]
