@@ -44,6 +44,24 @@ def test_greedy_answers_are_the_engine_s_whenever_they_enter(base: Base, batch: 
     assert (batch.running, batch.waiting, batch.kv_use) == (0, 0, 0.0)
 
 
+def test_a_base_that_is_built_beside_it_changes_no_number(base: Base) -> None:
+    """transformers sets the default dtype of all threads while it builds a model."""
+    drawn = TokenChoice(temperature=0.9, top_p=0.9, seed=3, presence_penalty=0.4, top_logprobs=3)
+
+    def written() -> list[object]:
+        batch = OpenBatch(base, slots=4, capacity=128)
+        for prompt in prompts([30, 4, 12]):
+            batch.enter(asked(prompt, choice=drawn))
+        return [(token.token, token.logprob, token.top) for one in finish(batch).values() for token in one]
+
+    expected = written()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        assert written() == expected
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_first_come_first_served(batch: OpenBatch) -> None:
     handles = [batch.enter(asked(prompt, new=6)) for prompt in prompts([4] * 12)]
     assert batch.waiting == 12
