@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -27,19 +28,22 @@ def differences(before: Path, after: Path) -> list[str]:
     return found
 
 
-def unequal(before: Any, after: Any, key: str) -> Iterator[tuple[str, str]]:
-    """(key, `before -> after`) of each leaf that differs. Keys of an object count with their order."""
+def unequal(before: Any, after: Any, key: str, rounding: float = 0.0) -> Iterator[tuple[str, str]]:
+    """(key, `before -> after`) of each leaf that differs. Keys of an object count with their order. `rounding`: by how
+    much of themselves two floats may differ, for numbers that were computed on another processor."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in dict.fromkeys([*before, *after]):
             inner = (side.get(name, MISSING) for side in (before, after))
-            yield from unequal(*inner, f"{key}.{name}".lstrip("."))
+            yield from unequal(*inner, f"{key}.{name}".lstrip("."), rounding)
         if list(before) != list(after) and set(before) == set(after):
             yield key or "the keys", f"the order of keys is another: {list(before)} -> {list(after)}"[:SHOWN]
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for number, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from unequal(one, other, f"{key}[{number}]")
+            yield from unequal(one, other, f"{key}[{number}]", rounding)
     elif isinstance(before, str) and isinstance(after, str) and before != after and "\n" in before + after:
         yield from lines(before, after, key)
+    elif isinstance(before, float) and isinstance(after, float) and math.isclose(before, after, rel_tol=rounding):
+        return
     elif before != after or type(before) is not type(after):
         yield key, f"{told(before)} -> {told(after)}"
 
