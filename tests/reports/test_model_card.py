@@ -180,7 +180,8 @@ def test_the_code_of_the_card_opens_the_model(trained: tuple[Run, int]) -> None:
     with torch.no_grad():
         found = names["model"](ids).logits
         wanted = open_model(run.model, read_facts(run.model), False, kernels=False).model(ids).logits
-    assert torch.allclose(found.float(), wanted.float(), atol=1e-2 if names["model"].dtype == torch.bfloat16 else 1e-4)
+    rounding = 0.15 if names["model"].dtype == torch.bfloat16 else 1e-4  # a logit of 16 has steps of 0.125 in bfloat16
+    assert torch.allclose(found.float(), wanted.float(), atol=rounding)
     assert names["tokenizer"].chat_template
 
 

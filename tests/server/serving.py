@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,9 @@ from openai import OpenAI
 from whet.server.application import create_app
 from whet.server.service import Service
 from whet.server.settings import Settings
+
+LONGEST_END = 60.0
+"""Seconds that a server may take to end, with its workers."""
 
 
 @dataclass
@@ -37,7 +42,13 @@ class Served:
 def in_a_thread(app: FastAPI) -> Iterator[int]:
     """The port at which the application is served."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=5))
-    thread = threading.Thread(target=server.run, daemon=True)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def run() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive(), "the server ended at its start"
@@ -47,7 +58,16 @@ def in_a_thread(app: FastAPI) -> Iterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join()
+        thread.join(LONGEST_END)
+        assert not thread.is_alive(), f"the server does not end: {_waits_for(loops[0])}"
+
+
+def _waits_for(loop: asyncio.AbstractEventLoop) -> str:
+    """Where each of its tasks stands."""
+    told = io.StringIO()
+    for task in asyncio.all_tasks(loop):
+        task.print_stack(file=told)
+    return told.getvalue()
 
 
 @contextmanager

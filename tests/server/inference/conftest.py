@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from openai import OpenAI
 
 from tests import runs_of_methods
@@ -23,6 +24,7 @@ from whet.release.golden_making import golden_answers
 from whet.release.golden_prompts import conversations
 from whet.server.application import create_app
 from whet.server.database.tuned_models import add_model
+from whet.server.inference.hosting import weights
 from whet.server.service import Service
 from whet.server.settings import Settings
 from whet.store.run import Run
@@ -68,7 +70,15 @@ def tuned_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory, tuned_run: Run) -> Iterator[Served]:
+def in_float32() -> Iterator[None]:
+    """Bases are served in float32 on every machine, so that their numbers can be held to a reference."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "choose_dtype", lambda *_: (torch.float32, "a test"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, tuned_run: Run, in_float32: None) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("service")
     reward = runs_of_methods.copy_of_run("reward", shared_folder(tmp_path_factory), tmp_path_factory.mktemp("scored"))
     settings = Settings(home, models=("nano", str(tuned_run.folder), str(reward)), aliases={"gpt-4o-mini": "nano"})

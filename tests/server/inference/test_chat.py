@@ -68,9 +68,9 @@ def test_log_probabilities_are_the_models_own(client: Any) -> None:
         logits = model.model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1]
     own = logits.log_softmax(-1)
     for place, one in enumerate(content):
-        assert one.logprob == pytest.approx(float(own[place, ids[place]]), abs=0.05)
+        assert one.logprob == pytest.approx(float(own[place, ids[place]]), abs=0.001)
         best = own[place].topk(3).values.tolist()
-        assert [top.logprob for top in one.top_logprobs] == pytest.approx(best, abs=0.05)
+        assert [top.logprob for top in one.top_logprobs] == pytest.approx(best, abs=0.001)
 
 
 def _written(token: list[int]) -> str:

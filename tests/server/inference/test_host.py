@@ -96,7 +96,7 @@ def test_everybody_gets_the_tokens_of_their_own_answer() -> None:
     async def work(host: Host) -> None:
         answers = await asyncio.gather(*(read(host.enter(request(tokens))) for tokens in range(1, 30)))
         assert answers == [list(range(1, tokens + 1)) for tokens in range(1, 30)]
-        assert host.idle and host.waiting == 0
+        await _until(lambda: host.idle and host.waiting == 0)
 
     with_host(work, slots=4)
 
@@ -149,6 +149,7 @@ def test_who_leaves_frees_the_slot() -> None:
         assert StandIn.made[0].live == {}
 
         task = asyncio.create_task(read(host.enter(request(100_000))))
+        await asyncio.sleep(0)  # it begins to read
         await _until(lambda: host.running == 1)
         task.cancel()
         await _until(lambda: host.idle and not StandIn.made[0].live)

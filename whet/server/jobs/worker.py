@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -225,7 +224,8 @@ def main() -> None:
 
 
 def _await_parent(stopped: threading.Event) -> None:
-    while sys.stdin.buffer.read(1024):
+    """Not through sys.stdin: the interpreter aborts where it ends while a thread holds the lock of that."""
+    while os.read(0, 1024):
         continue
     stopped.set()
 

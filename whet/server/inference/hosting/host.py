@@ -24,6 +24,8 @@ from whet.model.base import Base
 from whet.server.errors import ApiError, of_whet
 from whet.server.inference.hosting.ticket import Ticket, deliver
 
+LONGEST_LOADING = 30.0
+"""Seconds to wait at the end for a thread that loads a base: an interpreter that ends around such a thread aborts."""
 log = logging.getLogger("whet.server")
 
 
@@ -124,8 +126,7 @@ class Host:
             self._changed.notify()
         stopping = ApiError(503, "The service stopped before this answer ended.", code="server_stopping")
         deliver([(ticket, stopping) for ticket in stuck])
-        if self.opened.done():
-            self._thread.join(timeout=10.0)
+        self._thread.join(LONGEST_LOADING)
 
     def _leave(self, ticket: Ticket) -> None:
         with self._changed:
