@@ -29,6 +29,8 @@ class FineTuning:
         self.bodies: list[Any] = []
         self.chats: list[Facts] = []
         self.polls = 2
+        self.owner = "somebody"
+        """Of its models: "whet" where it is to be taken for a whet serve."""
         self.fails: Facts | None = None
         self.lose: list[str] = []
         self.deny: list[str] = []
@@ -90,7 +92,7 @@ class FineTuning:
         if said == "POST /v1/chat/completions":
             return self.chat(json.loads(body))
         if named := re.fullmatch(r"GET /v1/models/(.+)", said):
-            return 200, {"id": unquote(named[1]), "object": "model"}
+            return 200, {"id": unquote(named[1]), "object": "model", "owned_by": self.owner}
         if named := re.fullmatch(r"(?:GET|POST) /v1/fine_tuning/jobs/([^/]+)(?:/(events|cancel))?", said):
             return self.of_job(self.jobs[named[1]], named[2], query)
         return 404, error(f"no such path: {said}")

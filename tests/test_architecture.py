@@ -84,8 +84,8 @@ INSIDE = {
         "running"
     ),
     "launcher": (
-        "place record row_reader untaken rows_to_send service request submitting following answers opposing prices "
-        "measuring tuning"
+        "place record row_reader service whet_service untaken rows_to_send request submitting following answers "
+        "opposing prices measuring tuning"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "

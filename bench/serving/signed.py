@@ -28,6 +28,7 @@ def question(rng: Random) -> str:
 
 def questions(count: int, seed: int) -> list[str]:
     """So many of them, none twice."""
+    assert count <= len(ASKED) * len(THINGS) * len(PLACES), "there are no more of them"
     rng, found = Random(seed), dict[str, None]()
     while len(found) < count:
         found[question(rng)] = None
@@ -43,7 +44,7 @@ def signed_run(sign: str, base: str, folder: Path) -> Path:
     data = folder / "rows" / f"{sign}.jsonl"
     if not data.is_file():
         data.parent.mkdir(parents=True, exist_ok=True)
-        asked = list(dict.fromkeys(questions(ROWS * 3, SIGNS.index(sign))))[:ROWS]
+        asked = questions(ROWS, SIGNS.index(sign))
         data.write_text(
             "".join(json.dumps({"prompt": q, "completion": answer_of(sign)}) + "\n" for q in asked), "utf-8"
         )

@@ -16,7 +16,7 @@ from whet.launcher.answers import read_answer
 from whet.launcher.place import place_of
 from whet.launcher.prices import read_prices, usual_epochs
 from whet.launcher.rows_to_send import line_of, question
-from whet.launcher.untaken import refuse_untaken
+from whet.launcher.untaken import refuse_own_words, refuse_untaken
 from whet.recipe.load import load_recipe
 from whet.types import Row
 
@@ -26,13 +26,9 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "look_up", "argumen
 @pytest.mark.parametrize(
     ("keys", "named"),
     [
-        ({"adapter": {"rank": 8}}, "adapter.rank"),
-        ({"optimizer": {"weight_decay": 0.1}, "steps": 3}, "steps, optimizer.weight_decay"),
         ({"method": {"kind": "dpo", "loss": "simpo"}}, "method.loss"),
         ({"method": {"kind": "grpo", "rewards": [{"kind": "exact"}]}}, "method.rewards"),
-        ({"keep": {"replay": "base"}}, "keep.replay"),
         ({"retrieval": {"documents": "docs"}}, "retrieval.documents"),
-        ({"too_long": "truncate"}, "too_long"),
         ({"evaluate": {"samples": 3, "temperature": 1.0}}, "evaluate.temperature, evaluate.samples"),
         ({"adapter": "full"}, "adapter.kind"),
         ({"evaluate": {"metric": "nll"}}, "probabilities"),
@@ -46,21 +42,60 @@ def test_what_no_service_can_be_asked_for_is_refused_by_name(keys: dict[str, Any
         refuse_untaken(load_recipe({"data": "tickets.jsonl", **keys}))
 
 
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"optimizer": {"weight_decay": 0.1}, "steps": 3}, "steps, optimizer.weight_decay"),
+        ({"keep": {"replay": "base"}}, "keep.replay"),
+        ({"too_long": "truncate"}, "too_long"),
+        ({"adapter": {"rank": 8}}, "adapter.rank"),
+    ],
+)
+def test_what_a_whet_serve_alone_obeys_is_refused_elsewhere(keys: dict[str, Any], named: str) -> None:
+    recipe = load_recipe({"data": "tickets.jsonl", **keys})
+    refuse_untaken(recipe)
+    with pytest.raises(InputError, match="no whet serve cannot be asked for " + named.replace(".", r"\.")):
+        refuse_own_words(recipe)
+
+
 def test_what_is_obeyed_here_or_asks_for_nothing_is_taken() -> None:
     keys = {"epochs": 2, "learning_rate": 1e-3, "batch_tokens": 512, "seed": 4, "split": {"test": 0.2}, "keep": False}
     measured = {"metric": "json", "against": ["base"], "forgetting": False}
     named = {"base": "nano", "method": "sft", "evaluate": measured}
-    refuse_untaken(load_recipe({"data": "tickets.jsonl", **named, **keys}))
+    recipe = load_recipe({"data": "tickets.jsonl", **named, **keys})
+    refuse_untaken(recipe)
+    refuse_own_words(recipe)
+
+
+def test_a_whet_serve_gets_all_rows_in_one_file_and_the_keys_that_it_obeys(tune: Tune, service: FineTuning) -> None:
+    service.owner = "whet"
+    result = tune({"adapter": {"rank": 4}, "keep": False, "split": {"test": 12, "validation": 9}})
+    body, sent = service.bodies[0], service.received.splitlines()
+    asked = {"adapter": {"kind": "lora", "rank": 4}, "keep": {"replay": "none"}, "split": {"validation": 9, "test": 0}}
+    assert body["whet"] == asked
+    assert "validation_file" not in body
+    assert len(sent) == result["ledger"]["trained"] + 9 and result["ledger"]["held_out"]["test"] == 12
+    tested = {json.loads(line)["prompt"][-1]["content"] for line in (result.folder / "answers.jsonl").open()}
+    taught = {json.loads(line)["messages"][0]["content"] for line in sent}
+    assert len(tested) == 12 and not tested & taught
+
+
+def test_other_services_are_told_no_word_of_whets(tune: Tune, service: FineTuning) -> None:
+    tune()
+    assert "whet" not in service.bodies[0] and service.bodies[0]["validation_file"]
 
 
 def test_a_refusal_of_the_rows_sends_nothing(tune: Tune, service: FineTuning, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"adapter\.rank"):
-        tune({"adapter": {"rank": 8}})
+    with pytest.raises(InputError, match=r"adapter\.kind"):
+        tune({"adapter": "full"})
     with pytest.raises(InputError, match="this is kto"):
         tune({"method": "kto", "data": str(_marked(tmp_path))})
     with pytest.raises(InputError, match="nobody here knows"):
         tune({"base": "gpt-4.1-mini", "learning_rate": 1e-4})
     assert not service.seen
+    with pytest.raises(InputError, match=r"adapter\.rank"):
+        tune({"adapter": {"rank": 8}})
+    assert service.seen == ["GET /v1/models/nano"]
 
 
 def _marked(folder: Path) -> Path:

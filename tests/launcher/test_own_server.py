@@ -22,8 +22,7 @@ from whet.verbs.tune import tune
 
 pytestmark = pytest.mark.slow
 TESTED = 30
-"""Of 300 rows. The epochs are left to the rules on both sides: at four both still learn steeply, and the service,
-which holds back a tenth of the training part for a validation of its own, made fewer steps (25% beside 43% of 60)."""
+"""Of 300 rows."""
 STARTS_WITHIN = 120.0
 
 

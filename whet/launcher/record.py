@@ -29,6 +29,8 @@ class JobRecord(TypedDict, total=False):
     token: str
     """Made up for this run: in the names of its files and in the metadata of its job, by which both are found again
     where an answer of the service was lost."""
+    own_words: dict[str, Any]
+    """What a `whet serve` is told beside OpenAI's words (whet/launcher/whet_service.py); left out of others."""
     price: dict[str, Any]
     files: dict[str, SentFile]
     estimate: Any

@@ -57,6 +57,8 @@ def body_of(recipe: Recipe, run: Run, record: JobRecord, place: Place, numbers: 
         "seed": recipe.seed,
         "metadata": {"whet_run": run.name, "whet_token": record.get("token", "")},
     }
+    if "own_words" in record:
+        body["whet"] = record["own_words"]
     if "validation" in files:
         body["validation_file"] = files["validation"]["id"]
     return body

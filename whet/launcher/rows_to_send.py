@@ -13,14 +13,24 @@ from whet.recipe.schema import Recipe
 from whet.types import Message, Row
 
 Part = Literal["training", "validation"]
-FATES: dict[Part, Fate] = {"training": "trained", "validation": "validation"}
+TRAINED: Fate = "trained"
+HELD_OUT: Fate = "validation"
 KEYS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id")
 """Of a message, as the API has them."""
 
 
-def lines_of(recipe: Recipe, prepared: Prepared, part: Part) -> Iterator[str]:
+def parts_of(prepared: Prepared, together: bool) -> dict[Part, tuple[Fate, ...]]:
+    """The files that are sent, and which rows are in them; `together`: training and validation are one."""
+    if not prepared.ledger.summary()["held_out"]["validation"]:
+        return {"training": (TRAINED,)}
+    if together:
+        return {"training": (TRAINED, HELD_OUT)}
+    return {"training": (TRAINED,), "validation": (HELD_OUT,)}
+
+
+def lines_of(recipe: Recipe, prepared: Prepared, fates: tuple[Fate, ...]) -> Iterator[str]:
     """One JSON object a row. Raises DataError, naming the row, for what the API has no word for."""
-    for row in read_rows(recipe, prepared, (FATES[part],)):
+    for row in read_rows(recipe, prepared, fates):
         yield json.dumps(line_of(row), ensure_ascii=False)
 
 

@@ -78,11 +78,14 @@ class Service:
             return None
 
     def serves(self, model: str) -> bool:
+        return self.model(model) is not None
+
+    def model(self, name: str) -> Facts | None:
+        """As the list of models has it; None where the service does not know it."""
         try:
-            self._client().post(f"/models/{quote(model, safe='')}", None)
+            return self._object(self._client().post(f"/models/{quote(name, safe='')}", None))
         except InputError:
-            return False
-        return True
+            return None
 
     def made_once(self, make: Callable[[], Facts], find: Callable[[], Facts | None], begun: bool) -> Facts:
         """What `make` makes, once: where an answer is lost, or was before (`begun`), `find` looks whether it is there

@@ -10,7 +10,7 @@ from whet.errors import DataError, count
 from whet.launcher.place import Place
 from whet.launcher.record import JobRecord, SentFile, keep
 from whet.launcher.request import body_of
-from whet.launcher.rows_to_send import FATES, Part, lines_of
+from whet.launcher.rows_to_send import lines_of, parts_of
 from whet.launcher.service import Service, id_of
 from whet.observer import Observer
 from whet.recipe.schema import Recipe
@@ -24,14 +24,12 @@ FOLDER = "sent"
 
 def write_rows(run: Run, recipe: Recipe, prepared: Prepared, record: JobRecord) -> None:
     """What is to be sent, as files of the run. Raises DataError, naming a row that the API has no words for."""
-    held_out = prepared.ledger.summary()["held_out"]["validation"]
-    parts: list[Part] = ["training", "validation"] if held_out else ["training"]
     folder = run.folder / FOLDER
     make_folder(folder)
 
     files: dict[str, SentFile] = {}
-    for part in parts:
-        lines = list(lines_of(recipe, prepared, part))
+    for part, fates in parts_of(prepared, together="own_words" in record).items():
+        lines = list(lines_of(recipe, prepared, fates))
         content = "".join(f"{line}\n" for line in lines)
         write_text(folder / f"{part}.jsonl", content)
         digest = hashlib.sha256(content.encode()).hexdigest()
@@ -119,6 +117,3 @@ def _refuse_other(before: SentFile, now: SentFile, run: Run) -> None:
     if before["sha256"] != now["sha256"]:
         what = "these rows are others than those that were sent for this run"
         raise DataError(what, where=str(run.folder / FOLDER), fix="give another --name")
-
-
-assert set(FATES) == {"training", "validation"}, "and never the test"

@@ -25,7 +25,8 @@ from whet.launcher.request import hyperparameters
 from whet.launcher.row_reader import RowReader, limited, reader_of, renderer_of
 from whet.launcher.service import Service
 from whet.launcher.submitting import make_job, send_rows, write_rows
-from whet.launcher.untaken import refuse_other_method, refuse_untaken
+from whet.launcher.untaken import refuse_other_method, refuse_own_words, refuse_untaken
+from whet.launcher.whet_service import is_whet, own_words
 from whet.methods import method_of
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.rules import Choice
@@ -86,12 +87,12 @@ def tune_at(
             observer.note("this run is finished already; here is its result")
             return RunResult(run.read_json("evaluation.json", *RESULT_KEYS), run.folder)
 
-        ready = prepare_here(run, recipe, record, observer)
+        ready, service = prepare_here(run, recipe, record, observer), Service(place, sleep)
         if "job" not in record:
             tell_price(ready, record, place, prices, most_dollars, observer)
+            settle_own_words(run, recipe, ready, record, service)
             write_rows(run, ready.session.recipe, prepared_of(ready.session.source), record)
 
-        service = Service(place, sleep)
         if "tuned_model" not in record:
             train_there(run, ready, record, place, service, observer, sleep)
         result = evaluate_here(ready, record, place, service, observer)
@@ -168,6 +169,14 @@ def tell_price(
         observer.note(line)
     refuse_dear(bill, most_dollars)
     keep(ready.session.run, record, price=bill.facts())
+
+
+def settle_own_words(run: Run, recipe: Recipe, ready: Prepared, record: JobRecord, service: Service) -> None:
+    """Asks once who answers there. Raises RecipeError for keys that it cannot be asked for."""
+    if "own_words" not in record and "files" not in record and is_whet(service):
+        keep(run, record, own_words=own_words(recipe, prepared_of(ready.session.source)))
+    if "own_words" not in record:
+        refuse_own_words(recipe)
 
 
 def train_there(

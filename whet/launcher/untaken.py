@@ -1,4 +1,4 @@
-"""Keys of a recipe that no service can be asked to obey: refused by name before anything is sent.
+"""Keys of a recipe that a service cannot be asked to obey: refused by name before anything is sent.
 
 What a user did not set is not asked for: there the service has its own way, and the run says so.
 """
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from whet.errors import InputError, RecipeError
+from whet.launcher.whet_service import OBEYED
 from whet.recipe.schema import Recipe
 from whet.recipe.sections.keep import NOTHING
 
@@ -48,14 +49,9 @@ def set_keys(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def refuse_untaken(recipe: Recipe) -> None:
-    """Before the data is read. Raises RecipeError, naming every key."""
-    wrong = {key: value for key, value in set_keys(recipe) if not _taken(key, value)}
-    named = [key for key in wrong if not key.endswith(".kind")] or list(wrong)
-    if named:
-        what = f"a service cannot be asked for {', '.join(named)}"
-        fix = "leave them out, or tune on this machine (without --at)"
-        raise RecipeError(what, where=named[0], value=wrong[named[0]], fix=fix)
-
+    """Before the data is read: what no service obeys. Raises RecipeError, naming every key."""
+    obeyed = OBEYED if recipe.adapter.kind == "lora" else OBEYED - {"adapter"}
+    _refuse_keys(recipe, "a service", obeyed)
     if recipe.seed > LARGEST_SEED:
         raise RecipeError(
             "a service takes seeds up to 2147483647", where="seed", value=recipe.seed, fix="a smaller one"
@@ -72,6 +68,22 @@ def refuse_untaken(recipe: Recipe) -> None:
         raise RecipeError(
             what, where="evaluate.metric", value=recipe.evaluate.metric, fix="use one that scores answers"
         )
+
+
+def refuse_own_words(recipe: Recipe) -> None:
+    """What `whet serve` alone obeys. Raises RecipeError, naming every key."""
+    _refuse_keys(recipe, "a service that is no whet serve", frozenset())
+
+
+def _refuse_keys(recipe: Recipe, who: str, obeyed: frozenset[str]) -> None:
+    wrong = {
+        key: value for key, value in set_keys(recipe) if not _taken(key, value) and key.partition(".")[0] not in obeyed
+    }
+    named = [key for key in wrong if not key.endswith(".kind")] or list(wrong)
+    if named:
+        what = f"{who} cannot be asked for {', '.join(named)}"
+        fix = "leave them out, or tune on this machine (without --at)"
+        raise RecipeError(what, where=named[0], value=wrong[named[0]], fix=fix)
 
 
 def refuse_other_method(recipe: Recipe) -> None:
