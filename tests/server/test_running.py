@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from whet.errors import InputError
-from whet.server.running import is_loopback, refuse_open
+from whet.server.running import is_loopback, listening, refuse_open
 from whet.server.settings import Settings
 
 
@@ -84,3 +84,10 @@ def test_without_keys_nobody_else_is_answered(host: str, tmp_path: Path) -> None
 def test_this_machine_may_be_answered_without_keys(host: str, tmp_path: Path) -> None:
     assert is_loopback(host)
     refuse_open(Settings(home=tmp_path, host=host, auth=False))
+
+
+def test_an_answer_in_two_parts_does_not_wait_for_the_client(tmp_path: Path) -> None:
+    with listening(Settings(home=tmp_path, port=0)) as heard, socket.create_connection(heard.getsockname()):
+        accepted, _ = heard.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
