@@ -240,3 +240,8 @@ class Recipe(Strict):
     )
     trust_remote_code: bool = Field(default=False, description="Run code that comes with the base. Dangerous.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The same seed gives the same run.")
+
+    @property
+    def asks_for_test(self) -> bool:
+        """Whether rows are to be held out for a verdict; without, the run is trained only."""
+        return self.test is not None or self.split.test > 0

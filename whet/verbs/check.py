@@ -115,11 +115,12 @@ def benchmark_hits(checks: Iterable[Check]) -> list[dict[str, Any]]:
     return hits
 
 
-def refusal_of(recipe: Recipe, source: Source, run_root: Path | str) -> dict[str, str] | None:
-    """`what`, `where` and `fix` of the error with which a tune would stop for this data; None where it would not."""
+def refusal_of(recipe: Recipe, source: Source, run_root: Path | str, verdict: bool = True) -> dict[str, str] | None:
+    """`what`, `where` and `fix` of the error with which a tune would stop for this data, or without `verdict` a train;
+    None where it would not."""
     try:
         source.ledger.enforce_budget(recipe.drop_budget)
-        refuse_before_training(recipe, source, method_of, Path(run_root) / CACHE)
+        refuse_before_training(recipe, source, method_of, Path(run_root) / CACHE, verdict)
     except InputError as error:
         return {"what": worded(error.what), "where": error.where, "fix": worded(error.fix)}
     return None

@@ -100,7 +100,9 @@ def forecast(
 
     shape, config = _shape_of(recipe, notes)
     recipe, source, tokenizer = _source(recipe, find, config, cache, notes, observer)
-    recipe = refuse_before_training(recipe, source, find, cache, base=find_public(recipe.base) is None)
+    recipe = refuse_before_training(
+        recipe, source, find, cache, recipe.asks_for_test, base=find_public(recipe.base) is None
+    )
     calibration = calibration_here(observer, measure_anew)
     dtype = _dtype(recipe, shape, target, calibration)
     longest = find(recipe).longest(recipe, source)

@@ -130,7 +130,7 @@ def refuse_without_test(recipe: Recipe, source: Source) -> None:
         held_out = bool(source.test_rows)
 
     if not held_out:
-        asked = recipe.test is not None or recipe.split.test > 0
+        asked = recipe.asks_for_test
         little = asked or len(source.ledger) < LEAST_ROWS
         more = f"bring more {'text' if source.plain_text else 'rows'}"
         raise DataError(

@@ -70,7 +70,7 @@ def work_of(recipe: Recipe, method: Measures, source: Source, tokenizer: Any) ->
 
     if not source.plain_text:
         parts = _measured(recipe, method, prepared_of(source), tokenizer, share)
-    if recipe.evaluate.forgetting:
+    if recipe.evaluate.forgetting and recipe.asks_for_test:
         parts |= _forgotten(recipe, tokenizer)
 
     if recipe.keep.replay == BASE:

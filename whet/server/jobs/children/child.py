@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from whet.errors import DiskFullError, InputError, NonFiniteError, OutOfMemoryError, WhetError
+from whet.recipe.schema import Recipe
 from whet.server.database.opening import Database, open_database
 from whet.server.database.tables import jobs, projects
 from whet.server.jobs.children.names import model_name
@@ -21,6 +23,7 @@ from whet.server.jobs.process_group import begin_group
 from whet.server.jobs.queue import Lease, LeaseLost, fail, held_by
 from whet.store.atomic import free_bytes
 from whet.store.lock import Lock
+from whet.store.run import Run
 
 PRELOADED = ("whet.server.jobs.children.preload",)
 """What takes the time at the start of a child: it is imported once, in the process that children are forked from."""
@@ -77,13 +80,26 @@ def run_chore(url: str, home: str, chore: Chore, owner: str) -> None:
 def _train(database: Database, home: Path, lease: Lease, row: Any, model: str, kept: float) -> None:
     from whet.recipe.load import load_recipe
     from whet.server.jobs.children.outcome import succeed
-    from whet.verbs.tune import tune
 
     refuse_full_disk(home, (row.estimate or {}).get("trained_parameters") or 0)
     with JobObserver(database, lease, home, model, row.model, kept) as observer:
-        result = tune(load_recipe(row.recipe), run_root(home, lease.project), lease.job, observer)
+        result = _made(load_recipe(row.recipe), run_root(home, lease.project), lease.job, observer)
         observer.flush()
         succeed(database, lease, home, model, row.model, result)
+
+
+def _made(recipe: Recipe, root: Path, name: str, observer: JobObserver) -> Mapping[str, Any]:
+    """The run's result. Where no row is held out for a test, who made the job gives the verdict (`whet tune --at`): it
+    is trained only, and what its training tells is the result."""
+    from whet.release.golden_of_run import golden_of
+    from whet.verbs.train import train
+    from whet.verbs.tune import tune
+
+    if recipe.asks_for_test:
+        return tune(recipe, root, name, observer)
+    result = train(recipe, root, name, observer)
+    golden_of(Run.open(result.folder), observer)
+    return result
 
 
 def refuse_full_disk(home: Path, trained: int) -> None:

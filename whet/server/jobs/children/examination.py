@@ -16,7 +16,7 @@ from whet.observer import Silent
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.server.database.identifiers import storable
-from whet.verbs.check import check
+from whet.verbs.check import check, refusal_of
 from whet.verbs.inputs import read_data
 
 LEAST_ROWS = 10
@@ -63,6 +63,8 @@ def examine(values: dict[str, Any], run_root: Path, columns: Iterable[str] = ())
         recipe = load_recipe(values)
         facts = check(recipe, run_root)
         source = read_data(recipe.model_copy(update={"drop_budget": 1.0}), run_root, Silent())
+        if not recipe.asks_for_test:
+            facts["refused"] = refusal_of(recipe, source, run_root, verdict=False)
     except WhetError as error:
         return Examined(refusal=_refused(error))
 

@@ -38,11 +38,7 @@ def succeed(database: Database, lease: Lease, home: Path, model: str, parent: st
         now = database.now(connection)
         _add_result_file(connection, row, name, content, now)
         add_model(connection, model, row.project, parent, run.folder, now, row.id)
-        sentence = f"{result['verdict']}: {result['sentence']}"
-        level = "info" if result["decision"] == "yes" else "warn"
-        add_event(
-            connection, row.id, sentence, now, level, {"verdict": result["verdict"], "decision": result["decision"]}
-        )
+        _add_verdict(connection, row, result, now)
         add_event(connection, row.id, f"New fine-tuned model created: {model}", now)
         add_event(connection, row.id, "The job has successfully completed", now)
 
@@ -62,10 +58,33 @@ def succeed(database: Database, lease: Lease, home: Path, model: str, parent: st
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(**ended))
 
 
+def _add_verdict(connection: Connection, row: Row, result: dict[str, Any], now: float) -> None:
+    if "verdict" not in result:
+        add_event(connection, row.id, "No verdict: no row was held out for a test", now)
+        return
+    sentence = f"{result['verdict']}: {result['sentence']}"
+    level = "info" if result["decision"] == "yes" else "warn"
+    told = {"verdict": result["verdict"], "decision": result["decision"]}
+    add_event(connection, row.id, sentence, now, level, told)
+
+
 def result_of(run: Run, job: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What Whet says of the job's model."""
+    """What Whet says of the job's model. Of a job without test rows, without a verdict and a report."""
+    judged = _judged(job, facts) if "verdict" in facts else {}
+    return {
+        **judged,
+        "best_step": facts["stopped"]["best_step"],
+        "proof": {
+            "self_check": run.read_json("selfcheck.json", "path", "passed"),
+            "weights_sha256": run.read_json("model/whet.json", "weights_sha256")["weights_sha256"],
+            "base_fingerprint": run.read_json("model/whet.json", "base_fingerprint")["base_fingerprint"],
+            "ledger": facts["ledger"],
+        },
+    }
+
+
+def _judged(job: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     verdict = facts["verdict"]
-    checked = run.read_json("selfcheck.json", "path", "passed")
     against = [
         {key: one.get(key) for key in ("name", "label", "score", "difference", "difference_interval", "p", "word")}
         for one in verdict.get("against", [])
@@ -80,13 +99,6 @@ def result_of(run: Run, job: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         "tuned": _score(facts.get("tuned")),
         "against": against,
         "rows_needed": verdict.get("rows_needed"),
-        "best_step": facts["stopped"]["best_step"],
-        "proof": {
-            "self_check": checked,
-            "weights_sha256": run.read_json("model/whet.json", "weights_sha256")["weights_sha256"],
-            "base_fingerprint": run.read_json("model/whet.json", "base_fingerprint")["base_fingerprint"],
-            "ledger": facts["ledger"],
-        },
         "report": f"/v1/fine_tuning/jobs/{job}/report",
     }
 
