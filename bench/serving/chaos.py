@@ -35,7 +35,6 @@ from whet.server.database.opening import open_database
 from whet.server.database.tables import models
 from whet.server.settings import Settings
 
-PORT = 18233
 CLIENTS = 16
 PATIENCE = 1800
 JOB_ROWS = 60
@@ -175,12 +174,12 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     rng, tally = Random(given.seed), Tally()
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch) / "home"
-        whet = [sys.executable, "-m", "whet", "serve", given.base, *runs, "--home", str(home), "--port", str(PORT)]
+        whet = [sys.executable, "-m", "whet", "serve", given.base, *runs, "--home", str(home), "--port", str(given.port)]
         options = ["--database", given.database] if given.database else []
         service = Service([*whet, "--no-auth", *options], Path(scratch) / "serve.log")
         keeper = threading.Thread(target=service.run)
         keeper.start()
-        client = OpenAI(base_url=f"http://127.0.0.1:{PORT}/v1", api_key="none", max_retries=0, timeout=120)
+        client = OpenAI(base_url=f"http://127.0.0.1:{given.port}/v1", api_key="none", max_retries=0, timeout=120)
         patiently(lambda: client.models.list(), tally)
 
         made = [started_job(client, given.base, number, "harmed", tally) for number in range(given.jobs)]
@@ -236,6 +235,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--database", default="")
+    parser.add_argument("--port", type=int, default=18233)
     parser.add_argument("--folder", type=Path, default=Path("build/serving"))
     print(json.dumps(measured(parser.parse_args()), indent=1))
 
