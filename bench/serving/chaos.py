@@ -174,7 +174,8 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     rng, tally = Random(given.seed), Tally()
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch) / "home"
-        whet = [sys.executable, "-m", "whet", "serve", given.base, *runs, "--home", str(home), "--port", str(given.port)]
+        port = ["--port", str(given.port)]
+        whet = [sys.executable, "-m", "whet", "serve", given.base, *runs, "--home", str(home), *port]
         options = ["--database", given.database] if given.database else []
         service = Service([*whet, "--no-auth", *options], Path(scratch) / "serve.log")
         keeper = threading.Thread(target=service.run)
