@@ -34,6 +34,7 @@ from whet.recipe.trust import refuse_foreign_code
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it would print every retry; the last error says it all
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # on processors with AVX-512 it asks for a package of kernels
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
 
 PROCESSOR = torch.device("cpu")

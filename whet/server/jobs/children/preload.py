@@ -5,7 +5,8 @@ An import takes seconds of a core, a fork none. What is imported on first use el
 
 from __future__ import annotations
 
-import peft
+from importlib import import_module
+
 from transformers.models.llama import modeling_llama
 
 from whet import api
@@ -15,6 +16,7 @@ from whet.recipe.load import load_recipe
 from whet.reports.section_list import on_page
 from whet.server.jobs.children import chore_work, outcome
 
+peft = import_module("peft")  # after whet, which silences what it would print
 LOADED = (peft, modeling_llama, api.tune, api.plan, chore_work, outcome, on_page())
 for _kind in ("sft", "dpo", {"kind": "grpo", "rewards": "exact"}):
     method_of(load_recipe({"data": "-.jsonl", "method": _kind}))
