@@ -97,7 +97,7 @@ def test_a_job_that_takes_its_workers_with_it_fails(database: Database) -> None:
 
     row = job_row(database, name)
     assert row.state == "failed" and row.error["code"] == "worker_lost"
-    assert "5 workers were lost" in row.error["message"] and "SIGKILL" in row.error["message"]
+    assert f"{queue.MOST_ATTEMPTS} workers were lost" in row.error["message"] and "SIGKILL" in row.error["message"]
     assert queue.claim(database, "w") is None
 
 

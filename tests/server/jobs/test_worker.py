@@ -20,6 +20,7 @@ from whet.server.database.opening import Database, open_database
 from whet.server.files.content import Contents
 from whet.server.jobs import chores, worker
 from whet.server.jobs.children.child import BUSY, refuse_full_disk
+from whet.server.jobs.queue import MOST_ATTEMPTS
 from whet.server.jobs.records import cancel_job
 from whet.server.jobs.supervisor import Workers
 from whet.server.settings import Settings
@@ -71,13 +72,34 @@ def turn_until(lane: worker.Lane, true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_job_that_kills_its_worker_five_times_fails(lane: worker.Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_kills_its_worker_time_after_time_fails(lane: worker.Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "IDLE_SECONDS", 0.0)
     lane.work.target = (die, ())  # type: ignore[attr-defined]
     name = add_job(lane.work.database)  # type: ignore[attr-defined]
     turn_until(lane, lambda: job_row(lane.work.database, name).state == "failed")  # type: ignore[attr-defined]
     row = job_row(lane.work.database, name)  # type: ignore[attr-defined]
-    assert row.attempts == 5 and "SIGKILL, as when memory runs out" in row.error["message"]
+    assert row.attempts == MOST_ATTEMPTS and "SIGKILL, as when memory runs out" in row.error["message"]
+
+
+def test_a_child_that_cannot_be_started_is_no_failure_of_the_job(
+    lane: worker.Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that children are forked from was killed."""
+    database = lane.work.database
+    job = add_job(database)
+
+    def killed(process: Any) -> None:
+        raise EOFError("unexpected EOF")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(multiprocessing.context.ForkProcess, "start", killed)
+        lane.turn()
+    row = job_row(database, job)
+    assert lane.child is None and (row.state, row.attempts, row.owner) == ("queued", 0, None)
+
+    lane.looked = float("-inf")
+    lane.turn()
+    assert lane.child is not None and job_row(database, job).attempts == 1
 
 
 def test_a_run_that_is_held_is_no_failure_of_the_job(lane: worker.Lane) -> None:

@@ -21,8 +21,9 @@ from whet.server.jobs.states import FAILED, QUEUED, RUNNING
 
 LEASE_SECONDS = 20.0
 """A worker that is not heard of for so long is taken for dead; it beats every second."""
-MOST_ATTEMPTS = 5
-"""Workers that a job may take with it without getting anywhere."""
+MOST_ATTEMPTS = 10
+"""Workers that a job may take with it without getting anywhere: one that is fatal ends, and on a machine where things
+are killed every few seconds others still get their turn."""
 OF_A_PROJECT = 8
 """Oldest waiting jobs of each project that a claim looks at."""
 

@@ -155,9 +155,14 @@ class Lane:
         if claimed is None:
             return
         target, arguments = claimed
-        self.child = self.context.Process(target=target, args=arguments)
-        self.child.start()
-        self.beaten = time.monotonic()
+        child = self.context.Process(target=target, args=arguments)
+        try:
+            child.start()
+        except (EOFError, OSError) as error:  # what children are forked from is gone: the next start makes another
+            log.warning("no child could be started: %s", error or type(error).__name__)
+            self.work.give_back(None)
+            return
+        self.child, self.beaten = child, time.monotonic()
 
     def _reap(self) -> None:
         code = self.child.exitcode
