@@ -127,6 +127,11 @@ def test_without_forgetting_its_time_is_gone(data: Path, tmp_path: Path) -> None
     assert result["time"]["forgetting"] == 0
 
 
+def test_where_nothing_is_tested_no_evaluation_is_planned(data: Path, tmp_path: Path) -> None:
+    time = api.plan(data, memory="8GB", run_root=tmp_path, split={"test": 0})["time"]
+    assert time["evaluation"] == time["opponents"] == time["forgetting"] == 0 < time["training"]
+
+
 def test_a_run_at_work_is_planned_at_the_pace_of_its_steps(data: Path, tmp_path: Path) -> None:
     before = api.plan(data, memory="8GB", run_root=tmp_path, steps=10)
     run = Run.create(tmp_path, load_recipe(str(data), ["steps=10"]), "slow")
