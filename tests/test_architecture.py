@@ -41,9 +41,9 @@ INSIDE = {
     ),
     "doctor": "privacy analysis check text_checks checks check_registry examination repair",
     "model": (
-        "building weights_identity size_limits accelerator precision memory lora quantised experts float32_copy "
-        "attention base_identity logits fused adapter_options adapter policy architecture_proof gguf base heads "
-        "machine_speed saved_model open base_check interpolate"
+        "building weights_identity size_limits accelerator precision memory lora quantised experts "
+        "float32_copy attention base_identity logits fused adapter_options adapter policy architecture_proof gguf base "
+        "heads machine_speed saved_model open base_check interpolate"
     ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "

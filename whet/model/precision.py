@@ -1,4 +1,5 @@
-"""The device of this machine, and which dtype is faster on it: measured on a matrix product of the model's own size."""
+"""The device of this machine, and which dtype is faster on it: measured once on a matrix product of the model's own
+size, and kept."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from typing import Literal
 import torch
 
 from whet.model.accelerator import computes_bfloat16, is_processor
+from whet.planning.dtype_choice import keep_choice, known_choice
+from whet.planning.machine import Dtype
 
 EMULATED = "this GPU has no units for bfloat16 and would emulate it, slower than float32"
 Wanted = Literal["auto", "float32", "bfloat16"]
@@ -33,10 +36,17 @@ def choose_dtype(wanted: Wanted, hidden_size: int, device: torch.device) -> tupl
             return (torch.float32, EMULATED)
         return (torch.bfloat16, "this GPU has units for bfloat16")
 
+    chosen = known_choice(hidden_size)
+    if chosen is None:
+        chosen = keep_choice(hidden_size, *_faster(hidden_size))
+    return getattr(torch, chosen[0]), chosen[1]
+
+
+def _faster(hidden_size: int) -> tuple[Dtype, str]:
     single = _milliseconds(torch.float32, hidden_size)
     half = _milliseconds(torch.bfloat16, hidden_size, hopeless=HOPELESS * single)
     reason = f"measured: {single:.2f} ms in float32, {half:.2f} ms in bfloat16 for a {ROWS} x {hidden_size} product"
-    return (torch.bfloat16 if half < 0.8 * single else torch.float32), reason
+    return ("bfloat16" if half < 0.8 * single else "float32"), reason
 
 
 ROWS = 2048

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import uvicorn
 
 from whet.errors import InputError, RunError
+from whet.model.memory import share_heaps
 from whet.server.access.caller import SCOPES
 from whet.server.application import create_app
 from whet.server.service import Service
 from whet.server.settings import Settings
-
-M_ARENA_MAX, ARENAS = -8, 2
-"""Of glibc's malloc.h. Each thread would get a heap of its own, that keeps what was freed there: 60 MiB of a service
-that has answered once."""
 
 
 def serve(settings: Settings, announce: Callable[[str, str | None], None], give_key: bool = False) -> None:
@@ -30,8 +26,7 @@ def serve(settings: Settings, announce: Callable[[str, str | None], None], give_
     in use.
     """
     refuse_open(settings)
-    with suppress(OSError, AttributeError):  # another system, another allocator
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+    share_heaps()
     with listening(settings) as heard:
         app = create_app(settings)
         url = url_of(settings, heard.getsockname()[1])
