@@ -12,12 +12,15 @@ from tests.launcher.conftest import Tune
 from tests.launcher_service import FineTuning
 from tests.notes import Notes
 from whet.errors import DataError, InputError, RunError
+from whet.launcher import whet_service
 from whet.launcher.answers import read_answer
 from whet.launcher.place import place_of
 from whet.launcher.prices import read_prices, usual_epochs
 from whet.launcher.rows_to_send import line_of, question
 from whet.launcher.untaken import refuse_own_words, refuse_untaken
 from whet.recipe.load import load_recipe
+from whet.server.inference.catalogue import OWNER
+from whet.server.jobs.recipe import OWN_KEYS
 from whet.types import Row
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": {"order": 7}}}
@@ -81,8 +84,15 @@ def test_a_whet_serve_gets_all_rows_in_one_file_and_the_keys_that_it_obeys(tune:
 
 
 def test_other_services_are_told_no_word_of_whets(tune: Tune, service: FineTuning) -> None:
-    tune()
+    result = tune()
     assert "whet" not in service.bodies[0] and service.bodies[0]["validation_file"]
+    tested = {json.loads(line)["prompt"][-1]["content"] for line in (result.folder / "answers.jsonl").open()}
+    sent = [json.loads(line) for content in service.contents.values() for line in content.splitlines()]
+    assert len(service.contents) == 2 and not tested & {row["messages"][0]["content"] for row in sent}
+
+
+def test_what_a_whet_serve_is_told_is_what_it_takes() -> None:
+    assert whet_service.OWNER == OWNER and whet_service.OBEYED <= set(OWN_KEYS)
 
 
 def test_a_refusal_of_the_rows_sends_nothing(tune: Tune, service: FineTuning, tmp_path: Path) -> None:

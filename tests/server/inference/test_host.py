@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -210,6 +211,18 @@ def test_a_host_that_must_close_now_says_so() -> None:
         assert told.value.status == 503
 
     asyncio.run(work())
+
+
+def test_what_is_closed_while_it_loads_is_waited_for_at_the_end_alone() -> None:
+    """Room is made in the event loop, which must not wait for a base."""
+    loaded = threading.Event()
+    host = Host("slow", lambda: loaded.wait(5) and "a base")  # type: ignore[arg-type,return-value]
+    began = time.monotonic()
+    host.close()
+    assert time.monotonic() - began < 2 and not host.broken
+    loaded.set()
+    host.await_end()
+    assert host.broken
 
 
 async def _until(true: Callable[[], bool]) -> None:

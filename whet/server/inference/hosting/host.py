@@ -25,7 +25,7 @@ from whet.server.errors import ApiError, of_whet
 from whet.server.inference.hosting.ticket import Ticket, deliver
 
 LONGEST_LOADING = 30.0
-"""Seconds to wait at the end for a thread that loads a base: an interpreter that ends around such a thread aborts."""
+"""Seconds. An interpreter that ends around a thread that loads a base aborts."""
 log = logging.getLogger("whet.server")
 
 
@@ -126,6 +126,11 @@ class Host:
             self._changed.notify()
         stopping = ApiError(503, "The service stopped before this answer ended.", code="server_stopping")
         deliver([(ticket, stopping) for ticket in stuck])
+        if self.opened.done():
+            self._thread.join(timeout=10.0)
+
+    def await_end(self) -> None:
+        """Once it is closed: blocks until its thread has ended, also where that still loads its base."""
         self._thread.join(LONGEST_LOADING)
 
     def _leave(self, ticket: Ticket) -> None:

@@ -92,6 +92,8 @@ class Hosts:
         until = time.monotonic() + seconds
         for host in self.held.values():
             host.close(max(0.0, until - time.monotonic()))
+        for host in self.held.values():
+            host.await_end()
 
     async def _open_base(self, served: ServedModel) -> OpenedModel:
         assert served.base is not None
