@@ -41,8 +41,9 @@ def hyperparameters(recipe: Recipe, prepared: Prepared, reader: RowReader) -> tu
         why = f"learning_rate: {recipe.learning_rate:g} / {usual:g}, which Whet would choose: a service takes a factor."
         chosen.append(Choice("learning_rate_multiplier", numbers["learning_rate_multiplier"], why))
 
-    if recipe.method.kind == "dpo":
-        numbers["beta"] = getattr(recipe.method, "beta", None) or AUTO
+    keys = recipe.method.model_dump()
+    if "beta" in keys:
+        numbers["beta"] = keys["beta"] or AUTO
     return numbers, chosen
 
 

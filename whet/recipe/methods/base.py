@@ -123,6 +123,11 @@ class MethodKeys(Strict):
         return None
 
     @property
+    def step_prompts(self) -> int | None:
+        """Prompts of a step; None for a method whose steps are counted in tokens."""
+        return None
+
+    @property
     def block_tokens(self) -> int | None:
         """Tokens of the blocks that text is cut into; None for a method that reads rows."""
         return None

@@ -33,6 +33,10 @@ class OwnAnswers(MethodKeys):
     def answer_tokens(self) -> int:
         return self.max_new_tokens
 
+    @property
+    def step_prompts(self) -> int:
+        return self.prompts
+
     def cache_key(self) -> str:
         return f"answers of {self.max_new_tokens}"
 

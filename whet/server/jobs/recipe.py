@@ -52,9 +52,9 @@ def recipe_values(body: JobBody, base: str, seed: int, folder: Path) -> dict[str
 
 def _method(body: JobBody, folder: Path) -> dict[str, Any]:
     given = body.settings
-    if body.kind == "supervised":
+    if body.method_type == "supervised":
         return {"kind": "sft"}
-    if body.kind == "dpo":
+    if body.method_type == "dpo":
         beta = getattr(given, "beta", None)
         return {"kind": "dpo", **({"beta": float(beta)} if isinstance(beta, int | float) else {})}
 

@@ -89,7 +89,7 @@ class JobBody(Body):
     whet: dict[str, Any] | None = None
 
     @property
-    def kind(self) -> Literal["supervised", "dpo", "reinforcement"]:
+    def method_type(self) -> Literal["supervised", "dpo", "reinforcement"]:
         return self.method.type if self.method else "supervised"
 
     @property

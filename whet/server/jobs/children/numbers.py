@@ -16,7 +16,6 @@ from whet.model.base import context_of, load_config
 from whet.observer import Silent
 from whet.planning.model_shape import read_shape
 from whet.recipe.load import load_recipe
-from whet.recipe.methods import Dpo, Grpo
 from whet.recipe.methods.usual import DataFacts
 from whet.recipe.rules import fill_defaults, learning_rate
 from whet.recipe.schema import Recipe
@@ -38,7 +37,7 @@ def settle(values: dict[str, Any], given: Mapping[str, Any], run_root: Path) -> 
     recipe = load_recipe(values)
     facts = _facts(recipe, run_root)
     settled = dict(values)
-    if isinstance(given.get("batch_size"), int) and not isinstance(recipe.method, Grpo):
+    if isinstance(given.get("batch_size"), int) and recipe.method.step_prompts is None:
         settled["batch_tokens"] = max(1, round(given["batch_size"] * facts.mean))
 
     usual = learning_rate(recipe, facts)[0]
@@ -63,10 +62,11 @@ def told(filled: Recipe, facts: DataFacts, given: Mapping[str, Any], usual: floa
         "batch_size": _batch(filled, facts),
         "learning_rate_multiplier": round(filled.learning_rate / usual, 6),
     }
-    if isinstance(method, Dpo):
-        numbers["beta"] = method.beta
-    if isinstance(method, Grpo):
-        numbers |= {"compute_multiplier": method.samples / SAMPLES, "eval_interval": filled.evaluate.every}
+    keys = method.model_dump()
+    if "beta" in keys:
+        numbers["beta"] = keys["beta"]
+    if method.step_prompts is not None:
+        numbers |= {"compute_multiplier": keys["samples"] / SAMPLES, "eval_interval": filled.evaluate.every}
         numbers |= {"eval_samples": 1, "reasoning_effort": "default"}
     return numbers
 
@@ -87,8 +87,8 @@ def _passes(filled: Recipe, facts: DataFacts) -> float:
 
 def _batch(filled: Recipe, facts: DataFacts) -> int:
     """Rows of a step."""
-    if isinstance(filled.method, Grpo):
-        return filled.method.prompts
+    if filled.method.step_prompts is not None:
+        return filled.method.step_prompts
     assert filled.batch_tokens is not None
     return max(1, min(facts.rows, round(filled.batch_tokens / facts.mean)))
 
