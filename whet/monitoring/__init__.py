@@ -1,0 +1,1 @@
+"""What people ask a tuned model in use, and whether it still fits them."""
