@@ -21,6 +21,7 @@ from whet.verbs.evaluate import evaluate
 from whet.verbs.init import init
 from whet.verbs.judge import judge
 from whet.verbs.models import models
+from whet.verbs.monitor import monitor
 from whet.verbs.plan import plan
 from whet.verbs.releases.export import export
 from whet.verbs.releases.import_model import import_model
@@ -50,6 +51,7 @@ __all__ = [
     "init",
     "judge",
     "models",
+    "monitor",
     "plan",
     "prepare_view",
     "prove",

@@ -43,7 +43,7 @@ from whet.cli.verbs import (
     train,
     tune,
 )
-from whet.cli.verbs.service import keys, serve
+from whet.cli.verbs.service import keys, monitor, serve
 from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, shorten, without_hidden
 from whet.recipe.keywords import at_command_line
 from whet.recipe.trust import ask_with
@@ -94,6 +94,7 @@ app.command("prove", rich_help_panel=USE)(prove.prove)
 app.command("import", rich_help_panel=USE)(import_model.import_model)
 app.add_typer(models.app, name="models", rich_help_panel=USE)
 app.command("serve", rich_help_panel=USE)(serve.serve)
+app.command("monitor", rich_help_panel=USE)(monitor.monitor)
 app.add_typer(keys.app, name="keys", rich_help_panel=USE)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,9 +61,14 @@ class Trace:
 
     @property
     def asked(self) -> str:
-        """What the person said last, up to a bound: what is compared with the prompts that were trained on."""
-        said = [message for message in self.messages if message.get("role") == "user"]
-        return text_of(said[-1])[:LONGEST_ASKED] if said else ""
+        """What is compared with the prompts that were trained on."""
+        return asked_last(self.messages)
+
+
+def asked_last(messages: Sequence[Message]) -> str:
+    """What the person said last, up to LONGEST_ASKED letters; empty where nobody did."""
+    said = [message for message in messages if message.get("role") == "user"]
+    return text_of(said[-1])[:LONGEST_ASKED] if said else ""
 
 
 def text_of(message: Message) -> str:

@@ -1,0 +1,83 @@
+"""`whet monitor`: does a model in use still fit those who ask it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from whet.cli.completions import talkers
+from whet.cli.importing import without_garbage_collection
+from whet.cli.options import RUNS, Json, Runs
+
+MARKS = {True: "  ", False: "? "}
+
+
+def monitor(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The run or named model that is in use.", autocompletion=talkers)
+    ],
+    log: Annotated[
+        Path, typer.Option("--from", metavar="FILE", help="Its requests, as whet serve or another server logs them.")
+    ],
+    served_as: Annotated[
+        str | None, typer.Option("--served-as", metavar="NAME", help="Requests to this name alone; default: all.")
+    ] = None,
+    known: Annotated[
+        Path | None,
+        typer.Option("--known", metavar="FILE", help="Prompts it was trained on; default: those of its own data."),
+    ] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit with 3 where there is an alarm.")] = False,
+    runs: Runs = RUNS,
+    json_: Json = False,
+) -> None:
+    """Look at the requests to a model in use: have prompts, answers, feedback, scores or times changed, and what to do.
+
+    Of all models that nothing has changed for, at most 5% ever get a false alarm of a question, however often one
+    looks.
+
+    Example: whet monitor tickets --from requests.jsonl
+    """
+    with without_garbage_collection():
+        from whet import api
+    from whet.cli.progress import observer
+    from whet.cli.render import Screen
+
+    screen, watch = Screen(json_), observer()
+    try:
+        result = api.monitor(model, log, served_as, known, run_root=runs, observer=watch)
+    finally:
+        watch.done()
+    say(screen, result)
+    screen.finish(result)
+    if gate and result["alarms"]:
+        raise typer.Exit(3)
+
+
+def say(screen: Any, result: dict[str, Any]) -> None:
+    looked = result["looked_at"]
+    span = f", {looked['from']} to {looked['until']}" if looked["from"] else ""
+    screen.say(f"{result['traces']:,} requests{span}", "dim")
+    if looked["unread"]:
+        screen.say(f"{looked['unread']:,} lines of the log could not be read", "yellow")
+
+    alarmed = {alarm["question"] for alarm in result["alarms"]}
+    joined = {other["question"]: alarm["question"] for alarm in result["alarms"] for other in alarm["also"]}
+    for alarm in result["alarms"]:
+        since = alarm["since"]
+        screen.say(f"\nAlarm: {alarm['sentence']}", "bold red")
+        screen.say(f"  since {since['at'] or since['where']} ({since['where']})")
+        for other in alarm["also"]:
+            screen.say(f"  of the same cause: {other['sentence']}")
+        for example in alarm["examples"]:
+            screen.say(f"  {example['where']}: {example['asked'] or example['answer']}", "dim")
+        screen.say(f"  to do: {alarm['suggestion']}, because {alarm['reason']}")
+
+    if result["alarms"]:
+        screen.say("")
+    for name, question in looked["questions"].items():
+        if name not in alarmed and name not in joined:
+            screen.say(f"{question['asks']} {question['sentence']}")
+    if not result["alarms"]:
+        screen.say("No alarm.", "bold")

@@ -1,0 +1,33 @@
+"""What is known of a model before it is used: the prompts it learned from, and how it answered its test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    prompts: Sequence[str] = ()
+    """What was asked last in each training row."""
+    metric: str | None = None
+    """By which the test rows were scored."""
+    answers: Sequence[str] = ()
+    """To the test rows."""
+    scores: Sequence[float] = ()
+    """Of those answers."""
+    references: Sequence[str] = ()
+    """Of the test rows."""
+
+
+def answered(lines: Sequence[Mapping[str, Any]], metric: str | None, prompts: Sequence[str]) -> Expected:
+    """From the lines of answers.jsonl. Methods that write no answers have none."""
+    told = [line for line in lines if isinstance(line.get("tuned"), str)]
+    return Expected(
+        prompts,
+        metric,
+        [line["tuned"] for line in told],
+        [float(line["tuned_score"]) for line in told if isinstance(line.get("tuned_score"), int | float)],
+        [str(line.get("reference", "")) for line in told],
+    )

@@ -1,0 +1,58 @@
+"""Did answers become slower, or dearer? By windows of traces: single ones depend on their neighbours' load.
+
+Of each window of WINDOW traces the median is one observation: seconds to the first token, seconds for a token of the
+answer, tokens read and written. The first windows are the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
+
+from whet.monitoring.trace import Trace
+
+WINDOW = 20
+FIRST_WINDOWS = 20
+"""Windows of the reference."""
+MEASURES = {
+    "first token": "the first token takes longer",
+    "token": "a token takes longer",
+    "answer": "answers take longer",
+    "tokens": "a request takes more tokens",
+}
+
+
+def measures_of(trace: Trace) -> dict[str, float]:
+    """Of one trace: seconds, or tokens."""
+    told = {}
+    if trace.first_token_seconds is not None:
+        told["first token"] = trace.first_token_seconds
+    if trace.seconds is not None:
+        told["answer"] = trace.seconds
+        if trace.answer_tokens:
+            told["token"] = trace.seconds / trace.answer_tokens
+    if trace.prompt_tokens is not None and trace.answer_tokens is not None:
+        told["tokens"] = float(trace.prompt_tokens + trace.answer_tokens)
+    return told
+
+
+def windows(traces: Iterable[Trace]) -> tuple[list[dict[str, float]], list[int]]:
+    """(medians of each whole window, the place of its first trace). A measure that fewer than half tell is left out."""
+    medians, places = [], []
+    held: list[dict[str, float]] = []
+    for place, trace in enumerate(traces):
+        held.append(measures_of(trace))
+        if len(held) < WINDOW:
+            continue
+        medians.append({name: median(values) for name, values in _told(held).items() if len(values) * 2 >= WINDOW})
+        places.append(place - WINDOW + 1)
+        held = []
+    return medians, places
+
+
+def _told(held: list[dict[str, float]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for told in held:
+        for name, value in told.items():
+            found.setdefault(name, []).append(value)
+    return found

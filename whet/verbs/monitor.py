@@ -1,0 +1,123 @@
+"""Does a model in use still fit those who ask it?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from whet.data.prepare import prepared_of, read_rows
+from whet.errors import InputError, nearest
+from whet.generation.collection.collector import read_prompts
+from whet.monitoring.alarm import QUESTIONS, written_time
+from whet.monitoring.evidence import ALPHA
+from whet.monitoring.expected import Expected, answered
+from whet.monitoring.logs.reading import ReadLog, read_log
+from whet.monitoring.looking import look_at
+from whet.monitoring.trace import Trace, asked_last
+from whet.observer import Observer, Silent
+from whet.recipe.keywords import in_python
+from whet.reports.result import Result
+from whet.store import model_registry
+from whet.store.reading import read_lines
+from whet.store.run import DEFAULT_ROOT, Run
+from whet.store.unchanged import refuse_changed_data
+from whet.verbs.inputs import read_data
+
+
+@in_python
+def monitor(
+    model: Run | str | Path,
+    log: Path | str,
+    served_as: str | None = None,
+    known: Path | str | None = None,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+) -> Result:
+    """What has changed since a model was tuned, by the requests in a log (whet/monitoring/logs lists the forms).
+
+    `served_as` keeps the requests to that name alone. `known` is a file of prompts in the place of the training rows,
+    where those are not here any more. Raises InputError for a log without a request to the model.
+    """
+    observer = observer or Silent()
+    run = model_registry.find_run(model, run_root)
+    with run.reading():
+        observer.phase("reading what it learned")
+        expected = expected_of(run, known, run_root, observer)
+        observer.phase("reading the log")
+        read = read_log(Path(log))
+        traces = of_model(read, served_as)
+        observer.phase("looking at the requests", len(traces))
+        seen = look_at(traces, expected)
+    observer.done()
+
+    return Result(
+        {
+            "model": str(model),
+            "run": run.name,
+            "alarms": [_told(asdict(alarm)) for alarm in seen.alarms],
+            "looked_at": {
+                "log": str(log),
+                "form": read.form,
+                "unread": read.unread,
+                **span_of(traces),
+                "versions": dict(Counter(trace.model or "unknown" for trace in traces)),
+                "false_alarms_at_most": ALPHA,
+                "questions": {
+                    name: {
+                        "asks": QUESTIONS[name],
+                        "watched": one.watched,
+                        "sentence": one.sentence,
+                        "traces": one.traces,
+                        **one.facts,
+                    }
+                    for name, one in seen.seen.items()
+                },
+            },
+            "traces": len(traces),
+        }
+    )
+
+
+def expected_of(run: Run, known: Path | str | None, run_root: Path | str, observer: Observer) -> Expected:
+    """Raises DataError where the training rows are not what was learned from."""
+    if known is not None:
+        prompts = [asked_last(prompt) for prompt in read_prompts(str(known), None)]
+    else:
+        refuse_changed_data(run)
+        source = read_data(run.recipe, run_root, observer)
+        if source.rows and run.recipe.method.rows.as_text:
+            prompts = []
+        else:
+            prompts = [asked_last(row.prompt) for row in read_rows(run.recipe, prepared_of(source), ("trained",))]
+
+    answers = run.folder / "answers.jsonl"
+    if not answers.exists():
+        return Expected([text for text in prompts if text.strip()])
+    metric = run.read_json("evaluation.json", "metric")["metric"]["name"]
+    return answered(list(read_lines(answers)), metric, [text for text in prompts if text.strip()])
+
+
+def of_model(read: ReadLog, served_as: str | None) -> list[Trace]:
+    """Raises InputError where no request was to it."""
+    if served_as is None:
+        return read.traces
+    names = {trace.model for trace in read.traces if trace.model}
+    kept = [trace for trace in read.traces if trace.model == served_as]
+    if not kept:
+        fix = f"the log holds requests to {', '.join(sorted(names)) or 'no named model'}"
+        raise InputError(
+            f"no request was to this model{nearest(served_as, names)}", where="--served-as", value=served_as, fix=fix
+        )
+    return kept
+
+
+def span_of(traces: Sequence[Trace]) -> dict[str, Any]:
+    times = [trace.at for trace in traces if trace.at is not None]
+    return {"from": written_time(min(times, default=None)), "until": written_time(max(times, default=None))}
+
+
+def _told(alarm: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in alarm.items() if key != "places"}
