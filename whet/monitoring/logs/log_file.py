@@ -25,6 +25,8 @@ ENVELOPES = ("data", "spans", "traces", "observations", "records", "rows", "logs
 """Names under which exports hold their records."""
 BATCH = 256
 """Rows of a Parquet file that are held at a time."""
+CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n\f\r\x1b")
+"""Bytes that no text has; ESC begins a colour, which servers write."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -243,7 +245,8 @@ def _refuse_other_bytes(head: bytes, label: str) -> None:
     if head.startswith(b"PAR1"):
         return
 
-    zeros = head.replace(b"\0" * 8, b"").count(0)  # long runs are where a write was lost
-    if zeros > len(head) / 100 or re.match(rb"PK\x03\x04|\x28\xb5\x2f\xfd|BZh|\xfd7zXZ", head):
+    words = head.replace(b"\0" * 8, b"")  # long runs of zeros are where a write was lost
+    controls = len(words) - len(words.translate(None, CONTROLS))
+    if controls > len(words) / 100 or re.match(rb"PK\x03\x04|\x28\xb5\x2f\xfd|BZh|\xfd7zXZ", head):
         fix = "unpack it, or export it as JSON Lines"
         raise DataError("the file is binary, not the text of a log", where=label, value=head[:16], fix=fix)

@@ -118,8 +118,9 @@ def _take(held: Record, where: str, waiting: Waiting[Request], log: LogFile) -> 
             yield _trace(pushed, None)
     if event.kind == "Received request":
         log.seen += 1
-        request.received, request.id = True, event.id
+        request.id = event.id
     _add(request, event)
+    request.received = request.received or event.kind == "Received request"
 
 
 def _add(request: Request, event: Event) -> None:
@@ -236,8 +237,9 @@ def _schema_in(rest: str) -> Record | None:
         return None
     if match["text"]:
         return record(_literal(match["text"])) or None
+    written = _balanced(rest, match.start("object"))
     try:
-        value: Any = ast.literal_eval(_balanced(rest, match.start("object")))
+        value: Any = ast.literal_eval(written)
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise Unreadable("a schema that is not as Python writes it") from error
     return value if isinstance(value, dict) else None

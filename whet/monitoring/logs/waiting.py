@@ -13,17 +13,17 @@ Part = TypeVar("Part")
 
 class Waiting(Generic[Part]):
     """Parts by a key, the oldest first. A log of prompts whose answers never come must not fill the memory: beyond
-    `most` the oldest goes out as it is."""
+    MOST_WAITING the oldest goes out as it is."""
 
-    def __init__(self, most: int = MOST_WAITING) -> None:
-        self._most, self._parts = most, dict[str, list[Part]]()
+    def __init__(self) -> None:
+        self._parts: dict[str, list[Part]] = {}
         self._size = 0
 
     def put(self, key: str, part: Part) -> Part | None:
         """Let a part wait; the oldest, where there is no room any more."""
         self._parts.setdefault(key, []).append(part)
         self._size += 1
-        return self.take(next(iter(self._parts))) if self._size > self._most else None
+        return self.take(next(iter(self._parts))) if self._size > MOST_WAITING else None
 
     def last(self, key: str) -> Part | None:
         """The part that came last under this key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,6 @@ from whet.monitoring.logs.contents.values import (
     first_name,
     moment,
     name,
-    number,
     record,
     records,
     unpacked,
@@ -135,9 +135,10 @@ def _value(given: Any) -> Any:
     kind = next((kind for kind in VALUES if kind in given), None)
     if kind is None:
         return given or None
-    if kind == "intValue":
-        return number(given[kind])
-    return given[kind]
+    value = given[kind]
+    if kind == "intValue" and isinstance(value, str) and re.fullmatch(r"-?\d{1,30}", value):
+        return int(value)  # OTLP writes 64 bits as a text
+    return value
 
 
 def nested(attributes: Record) -> Record:

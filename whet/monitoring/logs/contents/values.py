@@ -46,9 +46,10 @@ def _since_1970(time: datetime) -> float | None:
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
     try:
-        return time.timestamp()
+        seconds = time.timestamp()
     except (OverflowError, ValueError):
         return None
+    return seconds if seconds > 0 else None  # the year 1 stands for no time in Go and .NET
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
