@@ -28,7 +28,7 @@ ORDER = (
     "web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
-LATER = "distributed monitoring web".split()
+LATER = "distributed web".split()
 """Places that are kept for rooms to come: a folder is made with its first file."""
 INSIDE = {
     "recipe": (
@@ -45,6 +45,7 @@ INSIDE = {
         "float32_copy attention base_identity logits fused adapter_options adapter policy architecture_proof gguf base "
         "heads machine_speed saved_model open base_check interpolate"
     ),
+    "monitoring": "trace expected evidence prompt_features watches alarm questions looking logs",
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
         "decoding_proof engine throughput serving chat_client self_generated collection teacher"

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from math import exp
 from typing import Any, Literal
 
-from whet.errors import shorten
+from whet.errors import without_hidden
 from whet.monitoring.evidence import ScoreWatch
 from whet.monitoring.trace import Trace
+from whet.text.normalise import one_line
 from whet.text.numbers import format_score
 
 Question = Literal["drift", "form", "feedback", "scores", "speed"]
@@ -24,6 +25,8 @@ QUESTIONS: dict[Question, str] = {
 }
 SHOWN = 5
 """Examples of an alarm."""
+LONGEST_SHOWN = 160
+"""Letters of a prompt or an answer."""
 LARGEST = 700.0
 """Above it, the exponential overflows."""
 
@@ -98,5 +101,10 @@ def examples_of(traces: Sequence[Trace], places: Iterable[int], told: Mapping[in
     for place in list(places)[:SHOWN]:
         trace = traces[place]
         one = {"id": trace.id, "where": trace.where, "at": written_time(trace.at), "score": told[place]}
-        shown.append(one | {"asked": shorten(trace.asked), "answer": shorten(trace.answer or "")})
+        shown.append(one | {"asked": _short(trace.asked), "answer": _short(trace.answer or "")})
     return shown
+
+
+def _short(text: str) -> str:
+    text = without_hidden(one_line(text))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."

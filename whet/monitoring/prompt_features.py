@@ -89,7 +89,7 @@ def _directions(known_KF: sparse.csr_matrix) -> np.ndarray:
 
 def _plain(text: str) -> tuple[float, float, float, float]:
     letters = max(1, len(text))
-    digits = sum(letter.isdigit() for letter in text)
-    upper = sum(letter.isupper() for letter in text)
-    other = sum(ord(letter) > 127 for letter in text)
+    digits = sum(map(str.isdigit, text))
+    upper = sum(map(str.isupper, text))
+    other = len(text) - len(text.encode("ascii", "ignore"))
     return float(np.log(letters)), digits / letters, upper / letters, other / letters

@@ -49,7 +49,7 @@ def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
     if crossed is None:
         return Seen("drift", f"Live prompts look as they did: {area}.", True, len(places), facts)
 
-    new = [places[seen.first + n] for n in np.flatnonzero(seen.score_N > seen.ordinary)]
+    new = [places[n] for n in seen.new if n >= seen.first]
     told = {places[seen.first + n]: float(score) for n, score in enumerate(seen.score_N)}
     kinds = kinds_of([traces[place].asked for place in new])
     alarm = Alarm(
@@ -60,7 +60,7 @@ def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
         {**facts, "new": len(new), "of": len(seen.score_N), "kinds": kinds},
         examples_of(traces, _telling(new, told, traces), told),
         *_suggestion([traces[place] for place in new]),
-        frozenset(new),
+        frozenset(places[n] for n in seen.new),
     )
     return Seen("drift", alarm.sentence, True, len(places), facts, alarm)
 

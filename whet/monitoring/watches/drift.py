@@ -44,8 +44,15 @@ class Look:
     interval: tuple[float, float]
     score_N: np.ndarray
     """How unlike the reference each of these prompts is, by classifiers that have not seen it."""
+    before_N: np.ndarray
+    """The same of the live prompts before `first`, by one that has seen all from there on."""
     ordinary: float
     """95% of the reference lie below."""
+
+    @property
+    def new(self) -> list[int]:
+        """Places of the prompts that are unlike more than 95% of the reference."""
+        return np.flatnonzero(np.concatenate([self.before_N, self.score_N]) > self.ordinary).tolist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,8 @@ class DriftWatch:
             return None
         reference_K, live_N = cross_fitted(self.reference_KD, live_ND)
         area, low, high = auc(reference_K, live_N)
-        return Look(first, area, (low, high), live_N, float(np.quantile(reference_K, 0.95)))
+        before_N = LinearClassifier(self.reference_KD, live_ND).score(np.array(self.seen)[:first])
+        return Look(first, area, (low, high), live_N, before_N, float(np.quantile(reference_K, 0.95)))
 
     def _rank(self, place: int) -> None:
         """A classifier says something only once it has learned from some live prompts."""

@@ -1,0 +1,84 @@
+"""Evidence over a stream: it may not grow by chance, and must grow where something changed."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+import numpy as np
+import pytest
+
+from whet.stats.watching import CUT_J, GAIN_J, LOSS_J, STRIDE, RankedScores, Wager, log_threshold
+
+
+def test_a_rank_is_the_share_of_scores_at_least_as_large() -> None:
+    ranked = RankedScores([1.0, 2.0, 2.0, 3.0])
+    assert ranked.rank(2.0, 0.5) == pytest.approx((1 + 0.5 * 3) / 5)
+    assert ranked.scores == [1.0, 2.0, 2.0, 2.0, 3.0]
+    assert ranked.rank(9.0, 0.5) == pytest.approx(0.5 / 6)
+
+
+def test_ranks_of_exchangeable_scores_are_uniform_and_apart() -> None:
+    """Ties, too: scores of 0 and 1 have few values."""
+    random = np.random.default_rng(0)
+    ranked = RankedScores((random.random(50) < 0.1).astype(float))
+    ranks = [ranked.rank(float(random.random() < 0.1), random.random()) for _ in range(8000)]
+    for cut in (0.02, 0.1, 0.3, 0.7):
+        assert np.mean(np.array(ranks) <= cut) == pytest.approx(cut, abs=0.012)
+    assert abs(np.corrcoef(ranks[:-1], ranks[1:])[0, 1]) < 0.03
+
+
+def test_no_strategy_can_be_expected_to_gain() -> None:
+    """A bet's mean factor under uniform ranks is 1 exactly."""
+    means = CUT_J * np.exp(GAIN_J) + (1 - CUT_J) * np.exp(LOSS_J)
+    assert means == pytest.approx(np.ones(len(means)), abs=1e-12)
+
+
+def test_the_capital_is_the_mixture_over_starts_and_strategies() -> None:
+    """Against the definition, start by start, which the wager never holds."""
+    random = np.random.default_rng(1)
+    p_N = random.random(4 * STRIDE) ** 2
+    wager = Wager()
+    for p in p_N:
+        wager.bet(float(p))
+
+    factors_NJ = np.exp(np.where(p_N[:, None] <= CUT_J, GAIN_J, LOSS_J))
+    capital, starts = 0.0, 4
+    for start in range(1, starts + 1):
+        gained_J = factors_NJ[(start - 1) * STRIDE :].prod(axis=0)
+        capital += gained_J.mean() / (start * (start + 1))
+    assert exp(wager.log_capital) == pytest.approx(capital + 1 / (starts + 1), rel=1e-9)
+
+
+def test_a_capital_of_one_before_the_first_bet() -> None:
+    assert Wager().log_capital == 0.0
+    shares = sum(1 / (start * (start + 1)) for start in range(1, 8))
+    assert shares + 1 / 8 == pytest.approx(1.0)
+
+
+def test_a_late_change_is_found_and_dated() -> None:
+    random = np.random.default_rng(2)
+    ranked, wager = RankedScores(random.random(200)), Wager()
+    for place in range(1400):
+        unlike = place >= 1000 and random.random() < 0.4
+        wager.bet(ranked.rank(1.5 if unlike else random.random(), random.random()))
+        if wager.log_capital >= log_threshold(0.05):
+            break
+    assert 1000 <= place < 1100
+    assert wager.since == pytest.approx(1000, abs=25)
+
+
+def test_false_alarms_of_whole_streams_are_rarer_than_promised() -> None:
+    """200 streams of 1,000 looks each, at 20%, so that a bound that is broken shows."""
+    random = np.random.default_rng(3)
+    fooled = 0
+    for _ in range(200):
+        wager = Wager()
+        for p in random.random(1000):
+            wager.bet(float(p))
+        fooled += wager.most >= log_threshold(0.2)
+    assert fooled <= 54  # 40 expected at most, and three standard errors
+    assert fooled >= 2  # the capital is used: a bound that nothing ever reaches would say nothing
+
+
+def test_a_threshold_is_the_inverse_of_the_share() -> None:
+    assert log_threshold(0.05) == pytest.approx(log(20))

@@ -1,0 +1,99 @@
+"""`whet monitor` of a run, from a log file: what it says, what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import whet
+from tests.monitoring.test_drift import desk, mixed
+from whet.cli.main import app
+from whet.errors import DataError, InputError
+
+
+@pytest.fixture(scope="module")
+def run(copy_of_run: Callable[[str], Path]) -> Path:
+    return copy_of_run("sft")
+
+
+def log_of(path: Path, asked: list[str], model: str = "desk", **facts: Any) -> Path:
+    """As NVIDIA's flywheel and many gateways write it: one request with its response a line."""
+    lines = [
+        {
+            "timestamp": 1_790_000_000 + 60 * n,
+            "client_id": "shop",
+            "request": {"model": model, "messages": [{"role": "user", "content": text}]},
+            "response": {
+                "id": f"c{n}",
+                "model": model,
+                "choices": [{"message": {"role": "assistant", "content": "{}"}, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 20, "completion_tokens": 5},
+            },
+        }
+        | facts
+        for n, text in enumerate(asked)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    return path
+
+
+def test_a_log_like_the_training_rows_raises_no_alarm(run: Path, tmp_path: Path) -> None:
+    result = whet.monitor(run, log_of(tmp_path / "log.jsonl", desk(150, seed=3)))
+    assert result["alarms"] == [] and result["traces"] == 150
+    drift = result["looked_at"]["questions"]["drift"]
+    assert drift["watched"] and drift["auc_interval"][0] < 0.6
+    assert result["looked_at"]["from"] == "2026-09-21T14:13:20Z"
+
+
+def test_a_new_topic_is_an_alarm_that_the_gate_ends_with_three(run: Path, tmp_path: Path) -> None:
+    log = log_of(tmp_path / "log.jsonl", mixed(0.3, 60, 260))
+    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(log), "--json", "--gate"])
+    assert ended.exit_code == 3, ended.output
+    told = json.loads(ended.stdout)
+    (alarm,) = told["alarms"]
+    assert set(alarm) >= {"question", "since", "evidence", "rate", "examples", "suggestion"}
+    assert alarm["question"] == "drift" and alarm["evidence"]["capital"] >= alarm["evidence"]["needed"]
+    assert all("fridge" in example["asked"] for example in alarm["examples"])
+    assert alarm["examples"][0]["where"].startswith("log.jsonl:")
+
+    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(log)])
+    assert ended.exit_code == 0
+    assert "Alarm: Live prompts have changed" in ended.output and "to do: collect" in ended.output
+
+
+def test_requests_to_another_name_are_left_out(run: Path, tmp_path: Path) -> None:
+    log = log_of(tmp_path / "log.jsonl", desk(60, seed=3), model="desk@2")
+    assert whet.monitor(run, log, served_as="desk@2")["traces"] == 60
+    with pytest.raises(InputError, match="no request was to this model.*did you mean 'desk@2'"):
+        whet.monitor(run, log, served_as="desk@1")
+
+
+def test_prompts_may_stand_in_for_training_rows_that_are_gone(run: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known.jsonl"
+    known.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in desk(80, seed=1)), "utf-8")
+    result = whet.monitor(run, log_of(tmp_path / "log.jsonl", desk(60, seed=3)), known=known)
+    assert result["looked_at"]["questions"]["drift"]["watched"]
+
+
+def test_rows_that_are_gone_are_not_passed_over(run: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(run, tmp_path / "sft")
+    for name in ("recipe.yaml", "recipe.resolved.yaml"):
+        text = (own / name).read_text("utf-8")
+        (own / name).write_text(text.replace("desk.jsonl", "gone.jsonl"), "utf-8")
+    with pytest.raises(DataError, match="gone.jsonl"):
+        whet.monitor(own, log_of(tmp_path / "log.jsonl", desk(60, seed=3)))
+
+
+def test_a_log_that_is_none_is_one_clear_error(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "notes.jsonl"
+    other.write_text('{"note": "hello"}\n', "utf-8")
+    with pytest.raises(DataError):
+        whet.monitor(run, other)
+    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path / "nothing.jsonl")])
+    assert ended.exit_code != 0
