@@ -77,8 +77,8 @@ INSIDE = {
         "inspection task_score target publishing exporting importing"
     ),
     "verbs": (
-        "listing inputs steps studies init judge runs versions models check show collect plan tune train evaluate chat "
-        "demo releases"
+        "listing inputs steps studies init judge monitor runs versions models check show collect plan tune train "
+        "evaluate chat demo releases"
     ),
     "server": (
         "errors settings bases database metrics access files jobs inference knowledge service routes application "
