@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -223,11 +224,18 @@ def _time_of(head: str, written: datetime) -> float | None:
 
 def _literal(text: str) -> str:
     """A text as Python writes it. Raises Unreadable."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-        raise Unreadable("a text that is not as Python writes it") from error
+    value = _python_value(text)
     return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def _python_value(text: str) -> Any:
+    """Raises Unreadable."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that a damaged text has, and that mean nothing
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as error:
+        raise Unreadable("a value that is not as Python writes it") from error
 
 
 def _schema_in(rest: str) -> Record | None:
@@ -237,11 +245,7 @@ def _schema_in(rest: str) -> Record | None:
         return None
     if match["text"]:
         return record(_literal(match["text"])) or None
-    written = _balanced(rest, match.start("object"))
-    try:
-        value: Any = ast.literal_eval(written)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-        raise Unreadable("a schema that is not as Python writes it") from error
+    value = _python_value(_balanced(rest, match.start("object")))
     return value if isinstance(value, dict) else None
 
 
