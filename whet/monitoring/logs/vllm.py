@@ -1,7 +1,7 @@
 """The text log of vLLM with --enable-log-requests and --enable-log-outputs: the line of a request and the line of its
 answer, joined by the request's id.
 
-Versions differ: prompts stand in the line of the request (until 0.10), or in one of their own at the level DEBUG, or
+Versions differ: prompts stand in the line of the request (until 0.11.1), or in one of their own at the level DEBUG, or
 nowhere; the body of the request may stand there, too. What is there is taken. The log names no zone and no year: times
 are read as UTC, in the year in which the file was last written, or the one before where that would be the future."""
 
