@@ -16,6 +16,7 @@ import pytest
 from tests.monitoring.logs import samples
 from tests.monitoring.logs.samples import write_lines
 from whet.errors import DataError
+from whet.monitoring.logs.log_file import _microseconds
 from whet.monitoring.logs.reading import FORMS, LogStream, read_log
 
 TIMES = ((1_790_000_500, "late"), ("2026-09-21T14:13:20Z", "early"), (None, "timeless"))
@@ -129,6 +130,7 @@ def test_parquet_is_read(tmp_path: Path) -> None:
         times = pa.array([int(samples.BEGIN) * 10**9 + nanoseconds - 10**9], pa.timestamp("ns", tz="UTC"))
         table = table.set_column(table.column_names.index(name), name, times)
     pq.write_table(table, tmp_path / "spans.parquet")
+    assert _microseconds(table.to_batches()[0]).schema.field("end_time").type == pa.timestamp("us", tz="UTC")
 
     (trace,) = read_log(tmp_path / "spans.parquet").traces
     assert (trace.answer, trace.at, trace.where) == (samples.ANSWER, samples.BEGIN, "spans.parquet#1")
@@ -212,6 +214,12 @@ def test_numbers_that_are_none_are_nothing_and_do_not_lose_the_line(tmp_path: Pa
     (trace,) = read_log(tmp_path / "a.jsonl").traces
     assert (trace.answer, trace.seconds, trace.at) == (samples.ANSWER, None, samples.BEGIN)
     assert (trace.prompt_tokens, trace.answer_tokens) == (None, None)
+
+
+def test_numbers_that_are_none_are_null_in_what_is_kept(tmp_path: Path) -> None:
+    row = json.dumps({"messages": [samples.QUESTION], "tools": [{"type": "function", "limit": float("nan")}]})
+    (tmp_path / "a.jsonl").write_text(row)
+    assert read_log(tmp_path / "a.jsonl").traces[0].tools == [{"type": "function", "limit": None}]
 
 
 def test_half_of_a_character_is_marked_in_its_place(tmp_path: Path) -> None:
