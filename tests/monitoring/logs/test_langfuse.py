@@ -69,10 +69,6 @@ def test_people_are_heard_and_models_that_judge_are_not(tmp_path: Path) -> None:
 
 def test_scores_may_stand_before_the_request(tmp_path: Path) -> None:
     rows = samples.langfuse()
-    assert (
-        len(traces(tmp_path / "a", *rows[::-1])[0].feedback) + len(traces(tmp_path / "b", rows[4], rows[1])[0].feedback)
-        >= 1
-    )
     assert traces(tmp_path / "b", rows[4], rows[1])[0].feedback == (Feedback(good=False, comment="wrong team"),)
 
 

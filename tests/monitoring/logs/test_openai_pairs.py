@@ -170,6 +170,7 @@ def test_failed_requests_have_the_kind_of_their_error(row: dict[str, Any], error
         ({"response_format": samples.FORMAT}, samples.SCHEMA),
         ({"extra_body": {"guided_json": samples.SCHEMA}}, samples.SCHEMA),
         ({"structured_outputs": {"json": json.dumps(samples.SCHEMA)}}, samples.SCHEMA),
+        ({"response_format": {"type": "json_object", "schema": samples.SCHEMA}}, samples.SCHEMA),
         ({"response_format": {"type": "json_object"}}, None),
         ({}, None),
     ],

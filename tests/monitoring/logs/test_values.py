@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,8 +35,14 @@ SECONDS = 1_790_000_000.0
         datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC),
     ],
 )
-def test_times_in_all_units(value: Any) -> None:
+def test_times_in_all_units(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    if hasattr(time, "tzset"):
+        time.tzset()
     assert moment(value) == SECONDS
+    monkeypatch.undo()
+    if hasattr(time, "tzset"):
+        time.tzset()
 
 
 @pytest.mark.parametrize(

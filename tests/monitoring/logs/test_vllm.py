@@ -16,7 +16,7 @@ from whet.monitoring.logs.reading import ReadLog, read_log
 from whet.monitoring.trace import Trace
 
 QUESTION = 'It\'s "late":\n where?'
-RECEIVED = "Received request chatcmpl-a: prompt: {!r}, params: SamplingParams(n=1), prompt_token_ids: None, lora_request: None."
+RECEIVED = "Received request chatcmpl-a: prompt: {!r}, params: SamplingParams(n=1), lora_request: None."
 ANSWERED = "Generated response chatcmpl-a: output: {!r}, output_token_ids: (4, 5), finish_reason: stop"
 SYSTEM_AND_USER = [{"role": "system", "content": "Route."}, {"role": "user", "content": "Where is 7?"}]
 

@@ -1,7 +1,7 @@
 """The text log of vLLM with --enable-log-requests and --enable-log-outputs: the line of a request and the line of its
 answer, joined by the request's id.
 
-Versions differ: prompts stand in the line of the request (until 0.10), or in one of their own at the level DEBUG, or
+Versions differ: prompts stand in the line of the request (until 0.11.1), or in one of their own at the level DEBUG, or
 nowhere; the body of the request may stand there, too. What is there is taken. The log names no zone and no year: times
 are read as UTC, in the year in which the file was last written, or the one before where that would be the future."""
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -223,11 +224,18 @@ def _time_of(head: str, written: datetime) -> float | None:
 
 def _literal(text: str) -> str:
     """A text as Python writes it. Raises Unreadable."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-        raise Unreadable("a text that is not as Python writes it") from error
+    value = _python_value(text)
     return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def _python_value(text: str) -> Any:
+    """Raises Unreadable."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that a damaged text has, and that mean nothing
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as error:
+        raise Unreadable("a value that is not as Python writes it") from error
 
 
 def _schema_in(rest: str) -> Record | None:
@@ -237,11 +245,7 @@ def _schema_in(rest: str) -> Record | None:
         return None
     if match["text"]:
         return record(_literal(match["text"])) or None
-    written = _balanced(rest, match.start("object"))
-    try:
-        value: Any = ast.literal_eval(written)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-        raise Unreadable("a schema that is not as Python writes it") from error
+    value = _python_value(_balanced(rest, match.start("object")))
     return value if isinstance(value, dict) else None
 
 

@@ -71,8 +71,9 @@ def schema_of(request: Record) -> Mapping[str, Any] | None:
     extra = record(request.get("extra_body"))
     formats = (request.get("response_format"), extra.get("response_format"), record(request.get("text")).get("format"))
     for wanted in map(record, formats):
-        if wanted.get("type") == "json_schema":
-            return record(record(wanted.get("json_schema")).get("schema")) or record(wanted.get("schema")) or None
+        schema = record(record(wanted.get("json_schema")).get("schema")) or record(wanted.get("schema"))
+        if schema:
+            return schema
     for source in (request, extra):
         given = record(source.get("structured_outputs")).get("json") or source.get("guided_json")
         if record(given):

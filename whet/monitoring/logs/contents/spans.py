@@ -129,7 +129,8 @@ def _value(given: Any) -> Any:
     if not isinstance(given, dict):
         return given
     if "arrayValue" in given:
-        return [_value(item) for item in record(given["arrayValue"]).get("values") or ()]
+        values = record(given["arrayValue"]).get("values")
+        return [_value(item) for item in values] if isinstance(values, list) else []
     if "kvlistValue" in given:
         return attributes_of(record(given["kvlistValue"]).get("values"))
     kind = next((kind for kind in VALUES if kind in given), None)
