@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 
 from whet.data.refused import RowRefused
+from whet.data.render.chat_template import bind
 from whet.data.render.field_coverage import check_structure
 from whet.data.render.inspect import supervised_pieces
-from whet.data.render.jinja import bind
 from whet.data.render.renderer import Renderer
 from whet.errors import ModelError
 from whet.types import Row
