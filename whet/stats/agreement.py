@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from scipy import special
@@ -13,11 +13,20 @@ from whet.errors import DataError, count
 from whet.stats.paired import Z, cluster_codes
 
 
-def cohens_kappa(
-    first: Sequence[str], second: Sequence[str], clusters: Sequence[object] | None = None
-) -> dict[str, Any]:
-    """Labels of the same items by two judges: kappa (Cohen 1960, doi:10.1177/001316446002000104), low and high,
-    agreement (share of equal labels) and rows.
+class KappaFacts(TypedDict):
+    """How two judges agree; kappa and its interval are None where chance agrees always, all four without rows."""
+
+    kappa: float | None
+    low: float | None
+    high: float | None
+    """95% interval."""
+    agreement: float | None
+    """Share of equal labels."""
+    rows: int
+
+
+def cohens_kappa(first: Sequence[str], second: Sequence[str], clusters: Sequence[object] | None = None) -> KappaFacts:
+    """Labels of the same items by two judges: kappa (Cohen 1960, doi:10.1177/001316446002000104).
 
     The interval has the large-sample standard error (Fleiss, Cohen and Everitt 1969, doi:10.1037/h0028106), where items
     share a cluster that of the clusters, with Student's t. kappa and interval are None where both use one and the same
@@ -65,7 +74,7 @@ def half_width(influence_N: np.ndarray, group_N: np.ndarray | None) -> float:
     return float(special.stdtrit(groups - 1, 0.975)) * error
 
 
-def format_agreement(found: dict[str, Any], with_whom: str) -> str:
+def format_agreement(found: KappaFacts, with_whom: str) -> str:
     """One sentence, with the usual words for the size of kappa left out: they are arbitrary."""
     if not found["rows"]:
         return ""
