@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-from whet.stats.agreement import KappaFacts
-from whet.stats.bradley_terry import WinRateFacts
+from whet.stats.facts import KappaFacts, WinRateFacts
 
 
 class RewardGains(TypedDict):

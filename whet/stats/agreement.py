@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypedDict
 
 import numpy as np
 from scipy import special
 
 from whet.errors import DataError, count
+from whet.stats.facts import KappaFacts
 from whet.stats.paired import Z, cluster_codes
-
-
-class KappaFacts(TypedDict):
-    """How two judges agree; kappa and its interval are None where chance agrees always, all four without rows."""
-
-    kappa: float | None
-    low: float | None
-    high: float | None
-    """95% interval."""
-    agreement: float | None
-    """Share of equal labels."""
-    rows: int
 
 
 def cohens_kappa(first: Sequence[str], second: Sequence[str], clusters: Sequence[object] | None = None) -> KappaFacts:

@@ -11,32 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypedDict
 
 import numpy as np
 from scipy import special
 
 from whet.errors import count
+from whet.stats.facts import WinRateFacts
 from whet.stats.paired import Z, win_interval
 from whet.stats.power import mcnemar_p
-
-
-class WinRateFacts(TypedDict):
-    """How strongly the tuned answer is preferred; rate, interval and strength are None where nothing was judged."""
-
-    wins: int
-    ties: int
-    losses: int
-    rate: float | None
-    low: float | None
-    high: float | None
-    """95% interval of the rate."""
-    strength: float | None
-    """s, in log-odds."""
-    p: float
-    """Of the two-sided sign test with the mid-p on the decided rows."""
-    judged: int
-    """Distinct rows."""
 
 
 def fit_win_rate(

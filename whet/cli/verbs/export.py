@@ -55,14 +55,12 @@ def export(
     """
     with without_garbage_collection():
         from whet import api
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
 
-    screen, watch = Screen(json_), observer()
-    try:
+    screen = Screen(json_)
+    with watching() as watch:
         result = api.export(model, to, out, type_, force, runs, watch, create, push, public, dry_run)
-    finally:
-        watch.done()
     show(screen, result)
     screen.finish(result)
 

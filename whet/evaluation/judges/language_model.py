@@ -27,7 +27,8 @@ from whet.generation.chat_client import ChatClient
 from whet.observer import Progress
 from whet.recipe.sections.judges import PairJudge
 from whet.stats.agreement import format_agreement
-from whet.stats.bradley_terry import WinRateFacts, fit_win_rate, format_win_rate
+from whet.stats.bradley_terry import fit_win_rate, format_win_rate
+from whet.stats.facts import WinRateFacts
 from whet.stats.paired import clusters_of_lines, mean_interval, win_interval
 from whet.stats.power import mcnemar_p
 from whet.store.atomic import append_line

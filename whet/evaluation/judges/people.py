@@ -18,8 +18,9 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from whet.errors import RunFolderError
 from whet.evaluation.facts import AnswerLine
-from whet.stats.agreement import KappaFacts, cohens_kappa, format_agreement
-from whet.stats.bradley_terry import WinRateFacts, fit_win_rate, format_win_rate
+from whet.stats.agreement import cohens_kappa, format_agreement
+from whet.stats.bradley_terry import fit_win_rate, format_win_rate
+from whet.stats.facts import KappaFacts, WinRateFacts
 from whet.stats.paired import clusters_of_lines
 from whet.store.atomic import append_line, sync_file
 from whet.store.reading import read_json_file, read_lines
