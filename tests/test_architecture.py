@@ -69,7 +69,7 @@ INSIDE = {
     ),
     "reports": (
         "chart picture sheet hints answer_cards lines section sections section_list run_files page collection_list "
-        "curve_picture frontier_chart result report proof_page card model_card comparison"
+        "curve_picture frontier_chart result report proof_facts proof_page card model_card comparison"
     ),
     "release": (
         "golden tuned tensor_files adapter_weights gguf ollama consumers commands merging folder_files "

@@ -70,4 +70,8 @@ def test_the_budget_names_reasons_examples_and_its_key() -> None:
 
 
 def test_what_whet_drops_to_protect_the_test_does_not_count() -> None:
-    filled(50, duplicate_of_test=50).enforce_budget(0.0)
+    ledger = filled(50, duplicate_of_test=50)
+    ledger.enforce_budget(0.0)
+    assert ledger.summary()["dropped"] == {"duplicate-of-test": 50}
+    with pytest.raises(DataError, match="1 of 101 rows"):
+        filled(50, duplicate_of_test=50, too_long=1).enforce_budget(0.0)

@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 
 from whet.data.refused import RowRefused
+from whet.data.render.chat_template import bind
 from whet.data.render.field_coverage import check_structure
 from whet.data.render.inspect import supervised_pieces
-from whet.data.render.jinja import bind
 from whet.data.render.renderer import Renderer
 from whet.errors import ModelError
 from whet.types import Row
@@ -256,8 +256,13 @@ def test_unknown_fields_of_a_message_must_appear(make_tokenizer) -> None:
 
 
 def test_a_shape_check_that_cannot_run_does_not_refuse() -> None:
+    """It would refuse both templates, which leave the content out; the first does not let it look."""
     picky = "{% for m in messages %}{% if m.content != 'a' %}{{ raise_exception('no') }}{% endif %}a{% endfor %}"
-    check_structure(bind(picky), [{"role": "user", "content": "a"}])
+    messages = [{"role": "user", "content": "a"}]
+    check_structure(bind(picky), messages)
+    with pytest.raises(RowRefused) as refused:
+        check_structure(bind("{% for m in messages %}a{% endfor %}"), messages)
+    assert refused.value.code == "field-vanishes"
 
 
 def test_control_tokens_in_the_text_are_refused(make_tokenizer) -> None:

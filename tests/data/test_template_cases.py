@@ -9,7 +9,7 @@ import pytest
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from whet.data.refused import RowRefused
-from whet.data.render.jinja import TemplateRaised, bind
+from whet.data.render.chat_template import TemplateRaised, bind
 from whet.data.render.renderer import Renderer
 from whet.data.render.turn_spans import CannotLocate, PromptDiffers, spans_of
 from whet.types import Row

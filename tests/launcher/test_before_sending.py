@@ -69,6 +69,11 @@ def test_what_is_obeyed_here_or_asks_for_nothing_is_taken() -> None:
     refuse_untaken(recipe)
     refuse_own_words(recipe)
 
+    one_more = load_recipe({"data": "tickets.jsonl", **named, **keys, "steps": 3})
+    with pytest.raises(InputError) as refused:
+        refuse_own_words(one_more)
+    assert refused.value.what == "a service that is no whet serve cannot be asked for steps"
+
 
 def test_a_whet_serve_gets_all_rows_in_one_file_and_the_keys_that_it_obeys(tune: Tune, service: FineTuning) -> None:
     service.owner = "whet"

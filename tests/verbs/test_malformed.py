@@ -489,6 +489,9 @@ def test_a_run_killed_while_it_was_made_is_taken_up(capfd: pytest.CaptureFixture
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     works("train", "d.jsonl", "--set", "steps=1", "--name", "mine")
     capfd.readouterr()
+    assert runs() == ["mine"]
+    assert json.loads(Path("runs/mine/status.json").read_text())["status"] == "done"
+    assert (Path("runs/mine/model") / "whet.json").exists()
 
 
 def test_not_enough_memory_is_said_in_words(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:

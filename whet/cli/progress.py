@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from whet.errors import count, without_hidden
@@ -37,6 +39,19 @@ def observer() -> ProgressBar | ProgressLines | Quiet:
     if _silent:
         return Quiet()
     return ProgressBar() if sys.stderr.isatty() else ProgressLines()
+
+
+@contextmanager
+def watching(first: str | None = None) -> Iterator[ProgressBar | ProgressLines | Quiet]:
+    """An observer for a block, which is done at its end, also after an error; `first` is the phase that it begins
+    with."""
+    watch = observer()
+    if first is not None:
+        watch.phase(first)
+    try:
+        yield watch
+    finally:
+        watch.done()
 
 
 class Quiet:

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, cast
+from typing import Literal, TypedDict, cast
 
 from whet.data.prepare import Prepared
 from whet.errors import DataError, InputError, count, nearest
@@ -217,9 +217,24 @@ def refuse_unreachable(goal: Goal, name: str, rows: Sequence[Row]) -> None:
             raise DataError(what, where="goal.class_at_least", value=label, fix=fix)
 
 
-def provable(goal: Goal, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Of each share that is asked for, before anything is trained: `rows` that will speak to it, whether even a perfect
-    score on them could show it (`provable`), the least share that would (`least`), and `rows_needed` for a perfect one.
+class ProvableFacts(TypedDict):
+    """What the test rows could show of a share that is asked for."""
+
+    name: str
+    """The key of the goal."""
+    wanted: float
+    rows: int
+    """Test rows that will speak to it."""
+    provable: bool
+    """Whether even a perfect score on them could show it."""
+    least: float | None
+    """The least share that would; None if none does."""
+    rows_needed: int
+    """For a perfect score to show it."""
+
+
+def provable(goal: Goal, rows: Sequence[Row]) -> list[ProvableFacts]:
+    """Of each share that is asked for, before anything is trained.
 
     By Wilson's interval of independent rows; where rows come in clusters fewer count.
     """
@@ -235,7 +250,7 @@ def provable(goal: Goal, rows: Sequence[Row]) -> list[dict[str, Any]]:
     return parts
 
 
-def _provable(name: str, wanted: float, rows: int) -> dict[str, Any]:
+def _provable(name: str, wanted: float, rows: int) -> ProvableFacts:
     right = _least_right(wanted, rows)
     provable = right <= rows and rows > 0
     least = None
@@ -266,14 +281,14 @@ def _least_right(wanted: float, rows: int) -> int:
     return low
 
 
-def format_provable(parts: Iterable[dict[str, Any]]) -> list[str]:
+def format_provable(parts: Iterable[ProvableFacts]) -> list[str]:
     """A sentence for each part, for people."""
     lines = []
     for part in parts:
         goal = f"goal.{part['name']}: {part['wanted']:g}"
         rows = count(part["rows"], "test row")
 
-        if part["provable"]:
+        if part["least"] is not None:
             lines.append(f"{goal} can be shown on {rows}, by a score of {format_score(part['least'], None)} or more")
         else:
             needed = f"at least {part['rows_needed']:,} are needed, all right"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
+
+from whet.stats.facts import KappaFacts, WinRateFacts
 
 
 class RewardGains(TypedDict):
@@ -52,23 +54,13 @@ class PositionFacts(TypedDict):
     statement: str
 
 
-class JudgeFacts(TypedDict):
-    """The win rate by a language model; rate and interval are None where nothing was judged."""
+class JudgeFacts(WinRateFacts):
+    """The win rate by a language model."""
 
-    rate: float | None
-    low: float | None
-    high: float | None
-    strength: float | None
-    """In log-odds."""
-    p: float
-    wins: int
-    ties: int
-    losses: int
-    judged: int
     by: str
     rubric: str
     position: PositionFacts
     warning: NotRequired[str]
     statement: str
-    agreement: NotRequired[dict[str, Any]]
+    agreement: NotRequired[KappaFacts]
     """With the people who judged the same answers."""

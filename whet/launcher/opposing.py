@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from whet.data.prepare import Prepared
@@ -13,12 +12,12 @@ from whet.evaluation.metrics.turns import Turns, asked_turns, last_turns
 from whet.evaluation.opponents.budget import WRITE
 from whet.evaluation.opponents.few_shot import FewShotOpponent
 from whet.evaluation.opponents.of_run import setting_of
-from whet.evaluation.opponents.opposition import unaskable_in, wanted_names
+from whet.evaluation.opponents.opposition import ready_opponent
 from whet.evaluation.opponents.prompted import PromptedOpponent
 from whet.evaluation.opponents.setting import AskElsewhere, Setting
 from whet.launcher.row_reader import RowReader
 from whet.observer import Observer
-from whet.recipe.schema import OpponentName, Recipe
+from whet.recipe.schema import Recipe
 from whet.types import Row
 
 NO_LIKELIHOODS = "likelihoods, by which pairs are compared on this machine, cannot be had over an API"
@@ -76,25 +75,19 @@ def setting_at(
 
 def opponents_tokens(setting: Setting) -> tuple[int, int]:
     """Tokens that the prompted and the few-shot opponent would read and write at most, on all test rows."""
-    names: Sequence[OpponentName] = wanted_names(setting.recipe.evaluate)
-    refused, rows = unaskable_in(setting), len(setting.rows)
+    rows = len(setting.rows)
     read = asked = 0.0
 
-    if "prompted" in names and "prompted" not in refused:
-        try:
-            prompted = PromptedOpponent(setting, float("inf"), setting.tokens)
-            choosing = [sum(map(len, prompts.tokens)) for _, prompts in prompted.askable]
-            read += sum(choosing) + max(choosing) / len(prompted.rows) * rows
-            asked += len(prompted.askable) * len(prompted.rows) + rows
-        except DataError:
-            pass  # it cannot be asked, and the verdict will say why
+    # of one that cannot be asked the verdict will say why
+    prompted = ready_opponent(setting, "prompted", lambda: PromptedOpponent(setting, float("inf"), setting.tokens))
+    if isinstance(prompted, PromptedOpponent):
+        choosing = [sum(map(len, prompts.tokens)) for _, prompts in prompted.askable]
+        read += sum(choosing) + max(choosing) / len(prompted.rows) * rows
+        asked += len(prompted.askable) * len(prompted.rows) + rows
 
-    if "examples" in names and "examples" not in refused:
-        try:
-            examples = FewShotOpponent(setting, setting.tokens)
-            read += (examples.row_cost - WRITE * setting.tokens) * rows
-            asked += rows
-        except DataError:
-            pass
+    examples = ready_opponent(setting, "examples", lambda: FewShotOpponent(setting, setting.tokens))
+    if isinstance(examples, FewShotOpponent):
+        read += (examples.row_cost - WRITE * setting.tokens) * rows
+        asked += rows
 
     return round(read), round(asked * setting.tokens)

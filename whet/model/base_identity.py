@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from whet.recipe.bases import NANO, hub_commit
 
@@ -16,6 +16,17 @@ PLACEHOLDER = "BASE"
 """Stands in files for a base that has no name on the Hub."""
 HEX = 16
 """Digits of a fingerprint that people are shown."""
+
+
+class BaseFacts(TypedDict):
+    """A base in files that leave this disk."""
+
+    base: str
+    """Its name."""
+    base_revision: str | None
+    """The commit on the Hub; None where it is not known."""
+    base_fingerprint: str
+    """Of its weights; empty where it was not written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ class BaseIdentity:
             return f"{self.name}, weights {self.fingerprint[:HEX]}"
         return self.name
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> BaseFacts:
         """For files that leave this disk."""
         return {"base": self.name, "base_revision": self.revision, "base_fingerprint": self.fingerprint}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 from whet.planning.beside_steps import Around, peak
 from whet.planning.memory import Memory, Setting
@@ -18,6 +18,16 @@ RANK = 16
 """Of a suggested adapter: the rule for all but large sets (whet/recipe/rules.py)."""
 
 
+class SuggestionFacts(TypedDict):
+    """What would fit, as a plan says it."""
+
+    set: dict[str, Any]
+    """Keys of the recipe with their values, as `--set` takes them; empty where it fits as it is."""
+    total: int
+    """Bytes."""
+    sentence: str
+
+
 @dataclass(frozen=True, slots=True)
 class Suggestion:
     """Keys of the recipe to set (none when it fits as it is), and the memory that follows."""
@@ -26,7 +36,8 @@ class Suggestion:
     memory: Memory
     sentence: str
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> SuggestionFacts:
+        """The entry `suggestion` of a plan."""
         return {"set": self.keys, "total": self.memory.total, "sentence": self.sentence}
 
 

@@ -7,26 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from whet.errors import DiskFullError, InputError, ProofError
 from whet.observer import Observer
 from whet.release.folder_files import size_of
 from whet.release.forms.protocol import Bound, ExportedFiles, Form
 from whet.release.golden import Golden, write_golden
-from whet.release.inspection.kept_proofs import PAGE, PROOF, RELEASE, WEIGHTS
+from whet.release.inspection.kept_proofs import PAGE, PROOF, RELEASE
 from whet.release.proving import AskTask, Outcome, installed, prove_through
 from whet.release.publishing.places import FOLDER, stored, with_places, without_places
 from whet.release.target import clear_leftovers, refuse_rival, refuse_target
 from whet.release.tuned import Tuned
 from whet.reports.card.release import with_proof
 from whet.reports.model_card import CARD, card
+from whet.reports.proof_facts import ExportFacts, ProofFacts, ProvedModel, ReleaseFacts, ServedFacts
 from whet.reports.proof_page import write_proof_page
 from whet.store.atomic import free_bytes, new_folder, write_json, write_text
 from whet.store.checksums import seal, weights_digest
 from whet.store.run import Run
+
+PROVED = ("form", "type", "run", "base", "base_revision", "base_fingerprint", "weights", "notes", "proved", "forced")
+"""What proof.json says of the model, in this order, of all that release.json holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def refuse_early(order: Order) -> None:
     installed(order.form.consumers(order.model, order.kind))
 
 
-def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
+def export(order: Order, golden: Golden, observer: Observer) -> ExportFacts:
     """Writes and proves the release, which `refuse_early` has let pass; gives what `whet export --json` prints. Raises
     ProofError for a release that is not what was trained, unless `force` says to keep it."""
     model, form, kind = order.model, order.form, order.kind
@@ -98,7 +102,8 @@ def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
         files = form.export(model, kind, folder, observer)
         bound = form.bound(model, kind)
 
-        outcomes, served = [], {}
+        outcomes: list[Outcome] = []
+        served: dict[str, ServedFacts] = {}
         for name in installed(form.consumers(model, kind)):
             place = form.served(model, folder, files, name, golden.dtype)
             outcomes.append(prove_through(golden, name, place, bound, observer, order.ask_task))
@@ -108,17 +113,22 @@ def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
         write_golden(golden, folder)
         write_json(folder / RELEASE, facts)
         told = write_proof(folder, facts, outcomes)
-        write_text(folder / CARD, card(order.run, facts | told))
+        write_text(folder / CARD, card(order.run, {**facts, "proofs": told["proofs"]}))
 
         if not facts["proved"]:
             refuse_unproved(order, facts, outcomes)
         seal(folder)
-        facts["bytes"] = size_of(folder)
+        size = size_of(folder)
 
     observer.done()
-    commands = with_places(files.commands, str(order.out.absolute()), model.base)
-    told = {"commands": commands, "proofs": [one.facts() for one in outcomes]}
-    return facts | told | {"folder": str(order.out), "page": str(order.out / PAGE)}
+    return {
+        **facts,
+        "commands": with_places(files.commands, str(order.out.absolute()), model.base),
+        "bytes": size,
+        "proofs": [outcome.facts() for outcome in outcomes],
+        "folder": str(order.out),
+        "page": str(order.out / PAGE),
+    }
 
 
 @contextmanager
@@ -135,8 +145,8 @@ def new_export(out: Path) -> Iterator[Path]:
 
 
 def release_facts(
-    order: Order, files: ExportedFiles, bound: Bound, served: dict[str, Any], outcomes: Sequence[Outcome]
-) -> dict[str, Any]:
+    order: Order, files: ExportedFiles, bound: Bound, served: dict[str, ServedFacts], outcomes: Sequence[Outcome]
+) -> ReleaseFacts:
     """For release.json: what this folder is, how it is opened, and how it was proved."""
     identity = order.model.identity
     proved = all(one.passed for one in outcomes)
@@ -145,24 +155,24 @@ def release_facts(
         "type": order.kind,
         "run": order.model.name,
         **identity.facts(),
-        WEIGHTS: weights_digest(order.model.facts),
+        "weights": weights_digest(order.model.facts),
         "main": files.main,
         "notes": without_places(files.notes),
         "facts": files.facts,
         "commands": with_places(files.commands, FOLDER, identity.reference),
-        "bound": asdict(bound),
+        "bound": {"mean": bound.mean, "largest": bound.largest, "fraction": bound.fraction},
         "served": served,
         "proved": proved,
         "forced": bool(order.force and not proved),
     }
 
 
-def write_proof(folder: Path, facts: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def write_proof(folder: Path, facts: ProvedModel, outcomes: Sequence[Outcome]) -> ProofFacts:
     """proof.json, a page for people, and what the model card says of the proof, where there is one. `facts` say which
     weights were proved. Gives what proof.json holds."""
-    kept = ("form", "type", "run", "base", "base_revision", "base_fingerprint", WEIGHTS, "notes", "proved", "forced")
-    told = {key: facts[key] for key in kept if key in facts}
-    told["proofs"] = without_places([one.facts() for one in outcomes])
+    held = dict(facts.items())
+    kept = {key: held[key] for key in PROVED if key in held}
+    told = cast(ProofFacts, kept | {"proofs": without_places([one.facts() for one in outcomes])})
     write_json(folder / PROOF, told)
     write_proof_page(folder / PAGE, told)
 
@@ -171,7 +181,7 @@ def write_proof(folder: Path, facts: dict[str, Any], outcomes: Sequence[Outcome]
     return told
 
 
-def refuse_unproved(order: Order, facts: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
+def refuse_unproved(order: Order, facts: ProvedModel, outcomes: Sequence[Outcome]) -> None:
     """Raises ProofError with the first fault of each consumer; with `force` it is written down instead."""
     if order.force:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from whet.errors import InputError, ModelError
 from whet.observer import Observer
@@ -16,6 +16,7 @@ from whet.release.forms.protocol import ROUNDING, Bound
 from whet.release.golden import Golden
 from whet.release.proof import Proof, TaskScore, prove
 from whet.release.readings import read_cases, read_scores
+from whet.reports.proof_facts import ConsumerFacts
 
 AskTask = Callable[[Consumer], TaskScore | None]
 """Measures the task on validation rows through a consumer; None where it cannot be measured."""
@@ -34,14 +35,15 @@ class Outcome:
     def passed(self) -> bool:
         return not self.faults and self.proof is not None and self.proof.passed
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> ConsumerFacts:
         """For proof.json."""
         told: dict[str, Any] = {"consumer": self.consumer, "passed": self.passed}
         if self.proof is not None:
             told |= asdict(self.proof)
             if self.proof.task is not None:
                 told["task"]["kept"] = self.proof.task.kept
-        return told | {"faults": [asdict(fault) for fault in self.faults]}
+        told["faults"] = [asdict(fault) for fault in self.faults]
+        return cast(ConsumerFacts, told)
 
 
 def prove_through(

@@ -19,6 +19,7 @@ from whet.recipe.schema import Recipe
 from whet.reports.card import evidence, release
 from whet.reports.card.front import front
 from whet.reports.card.markdown import code, escaped, fenced, listed, table
+from whet.reports.proof_facts import ProvedRelease
 from whet.store.atomic import write_text
 from whet.store.reading import optional_json, read_json_file
 from whet.store.run import Run
@@ -33,7 +34,7 @@ def write_card(run: Run) -> Path:
     return path
 
 
-def card(run: Run, released: Mapping[str, Any] | None = None) -> str:
+def card(run: Run, released: ProvedRelease | None = None) -> str:
     """The whole text: of the run's model folder, or of a release; `released` holds its release.json and proof.json."""
     recipe, model = run.recipe, read_json_file(run.model / "whet.json", "base", "adapter", "dtype", "base_fingerprint")
     base, place = base_identity(model), run.read_json("run.json").get("working_folder") or "."
@@ -64,7 +65,7 @@ def card(run: Run, released: Mapping[str, Any] | None = None) -> str:
     return f"---\n{front(run.name, recipe, base, place, form, is_adapter, evaluation)}---\n\n{text}\n"
 
 
-def form_of(recipe: Recipe, model: Mapping[str, Any], released: Mapping[str, Any] | None) -> tuple[str, bool]:
+def form_of(recipe: Recipe, model: Mapping[str, Any], released: ProvedRelease | None) -> tuple[str, bool]:
     """(how the weights lie there, whether they are an adapter)."""
     lora = model["adapter"] == "lora" and not recipe.method.has_head
     if released is None:
@@ -98,7 +99,7 @@ def made(run: Run, recipe: Recipe, evaluation: Evaluation, place: str) -> Iterat
 
 
 def use(
-    run: Run, recipe: Recipe, model: dict[str, Any], base: BaseIdentity, released: Mapping[str, Any] | None
+    run: Run, recipe: Recipe, model: dict[str, Any], base: BaseIdentity, released: ProvedRelease | None
 ) -> Iterator[str]:
     """Commands and code that open it."""
     headed = recipe.method.has_head

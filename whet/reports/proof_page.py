@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from whet.errors import HIDDEN
 from whet.model.base_identity import HEX
 from whet.reports.page import templates_of_a_page
+from whet.reports.proof_facts import BoundFacts, ConsumerFacts, FaultFacts, MeasuredFacts, ProofFacts, TaskFacts
 from whet.reports.sheet import Cell, Sheet
 from whet.store.atomic import write_text
 
 
-def write_proof_page(path: Path, facts: dict[str, Any]) -> None:
+class ProofView(TypedDict):
+    """Everything that proof.html.j2 needs."""
+
+    name: str
+    facts: list[str]
+    word: str
+    """The colour of the answer, by a word of verdicts."""
+    headline: str
+    sentence: str
+    notes: list[str]
+    proofs: list[tuple[str, Sheet | None, list[str], list[FaultFacts]]]
+    """(consumer, its numbers, what could not be judged, faults)."""
+
+
+def write_proof_page(path: Path, facts: ProofFacts) -> None:
     """Of what proof.json holds."""
     text = templates_of_a_page().get_template("proof.html.j2").render(page(facts))
     write_text(path, HIDDEN.sub("\ufffd", text))
 
 
-def page(facts: dict[str, Any]) -> dict[str, Any]:
-    """Everything that proof.html.j2 needs."""
+def page(facts: ProofFacts) -> ProofView:
     form = " ".join(part for part in (facts["form"], facts["type"]) if part)
     return {
         "name": facts["run"],
@@ -32,7 +47,7 @@ def page(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def base(facts: dict[str, Any]) -> str:
+def base(facts: ProofFacts) -> str:
     """Its name, with what tells it from others of this name."""
     if revision := facts.get("base_revision"):
         return f"{facts['base']}, revision {revision}"
@@ -41,13 +56,13 @@ def base(facts: dict[str, Any]) -> str:
     return facts["base"]
 
 
-def headline(facts: dict[str, Any]) -> str:
+def headline(facts: ProofFacts) -> str:
     if facts["proved"]:
         return "This is what was trained"
     return "Released by force: the proof failed" if facts["forced"] else "Not released: the proof failed"
 
 
-def sentence(facts: dict[str, Any]) -> str:
+def sentence(facts: ProofFacts) -> str:
     names = ", ".join(one["consumer"] for one in facts["proofs"])
     if facts["proved"]:
         return f"{names} gives the golden prompts the ids, the log-probabilities and the ends that training left."
@@ -55,17 +70,17 @@ def sentence(facts: dict[str, Any]) -> str:
     return " ".join(faults[:2])
 
 
-def numbers(proof: dict[str, Any]) -> Sheet | None:
+def numbers(proof: ConsumerFacts) -> Sheet | None:
     """The five numbers with their bounds; None where the model could not be opened."""
-    if "measured" not in proof:
+    if "measured" not in proof or "bound" not in proof:
         return None
-    rows = [_row(proof, *one) for one in _tests(proof)]
+    failed = proof.get("failed", [])
+    rows = [_row(failed, *test) for test in _tests(proof["measured"], proof["bound"], proof.get("task"))]
     return Sheet(["test", "measured", "bound", ""], rows)
 
 
-def _tests(proof: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def _tests(found: MeasuredFacts, bound: BoundFacts, task: TaskFacts | None) -> list[tuple[str, str, str, str]]:
     """(test, its name for people, what was measured, its bound)."""
-    found, bound = proof["measured"], proof["bound"]
     low, high = bound["fraction"]
     tests = [
         ("ids", "rendered ids are equal", _of(found["ids_equal"], found["ids_compared"]), "all"),
@@ -73,17 +88,20 @@ def _tests(proof: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         ("difference", "log-probabilities differ by", _differences(found), _bounds(bound)),
         ("stops", "answers end in a trained stop token", _of(found["ended"], found["should_end"]), "all"),
     ]
-    if proof.get("task"):
-        task = proof["task"]
+    if task:
         measured = f"{task['served']:.1%} against {task['trained']:.1%} ({task['metric']}, {task['rows']} rows)"
         tests.append(("task", "the task on validation rows", measured, f"loses at most {task['budget']:.0%}"))
     changed = f"{found['answers_changed']} of {found['answers']}"
     return [*tests, ("", "greedy answers that changed", changed if found["answers"] else "not told", "reported")]
 
 
-def _row(proof: dict[str, Any], test: str, name: str, measured: str, bound: str) -> list[Cell]:
-    failed = test in proof["failed"]
-    chip = Cell("failed", chip="worse") if failed else Cell("held" if test else "", chip="kept" if test else "")
+def _row(failed: Sequence[str], test: str, name: str, measured: str, bound: str) -> list[Cell]:
+    if test in failed:
+        chip = Cell("failed", chip="worse")
+    elif test:
+        chip = Cell("held", chip="kept")
+    else:
+        chip = Cell("")
     return [Cell(name), Cell(measured), Cell(bound), chip]
 
 
@@ -91,13 +109,13 @@ def _of(number: int, total: int) -> str:
     return f"{number} of {total}" if total else "not told"
 
 
-def _fraction(found: dict[str, Any]) -> str:
+def _fraction(found: MeasuredFacts) -> str:
     if found["fraction"] is None:
         return "not told"
     return f"{found['fraction']:.4f} ± {found['fraction_error']:.2g}"
 
 
-def _differences(found: dict[str, Any]) -> str:
+def _differences(found: MeasuredFacts) -> str:
     if not found["finite"]:
         return "not a number"
     if found["mean_difference"] is None:
@@ -105,7 +123,7 @@ def _differences(found: dict[str, Any]) -> str:
     return f"{found['mean_difference']:.2g} on average, {found['largest_difference']:.2g} at most"
 
 
-def _bounds(bound: dict[str, Any]) -> str:
+def _bounds(bound: BoundFacts) -> str:
     if bound["mean"] is None:
         return "reported"
     return f"{bound['mean']:g} on average, {bound['largest']:g} at most"

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy import special
 
 from whet.errors import DataError, count
+from whet.stats.facts import KappaFacts
 from whet.stats.paired import Z, cluster_codes
 
 
-def cohens_kappa(
-    first: Sequence[str], second: Sequence[str], clusters: Sequence[object] | None = None
-) -> dict[str, Any]:
-    """Labels of the same items by two judges: kappa (Cohen 1960, doi:10.1177/001316446002000104), low and high,
-    agreement (share of equal labels) and rows.
+def cohens_kappa(first: Sequence[str], second: Sequence[str], clusters: Sequence[object] | None = None) -> KappaFacts:
+    """Labels of the same items by two judges: kappa (Cohen 1960, doi:10.1177/001316446002000104).
 
     The interval has the large-sample standard error (Fleiss, Cohen and Everitt 1969, doi:10.1037/h0028106), where items
     share a cluster that of the clusters, with Student's t. kappa and interval are None where both use one and the same
@@ -65,7 +62,7 @@ def half_width(influence_N: np.ndarray, group_N: np.ndarray | None) -> float:
     return float(special.stdtrit(groups - 1, 0.975)) * error
 
 
-def format_agreement(found: dict[str, Any], with_whom: str) -> str:
+def format_agreement(found: KappaFacts, with_whom: str) -> str:
     """One sentence, with the usual words for the size of kappa left out: they are arbitrary."""
     if not found["rows"]:
         return ""

@@ -11,33 +11,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy import special
 
 from whet.errors import count
+from whet.stats.facts import WinRateFacts
 from whet.stats.paired import Z, win_interval
 from whet.stats.power import mcnemar_p
 
 
 def fit_win_rate(
     outcomes: Sequence[float], rows: Sequence[object] | None = None, clusters: Sequence[object] | None = None
-) -> dict[str, Any]:
+) -> WinRateFacts:
     """`outcomes` hold 1 where the tuned answer won, 0.5 for a tie, 0 where it lost; `rows` what each is about, and
     `clusters` the group that it belongs to, where there are groups.
 
-    Returns rate, low, high (95%), strength (s, in log-odds), p (two-sided sign test with the mid-p on the decided rows;
-    a row that was judged several times counts once, for its majority), wins, ties, losses, judged (distinct rows).
-    Where one side won everything, half a win and half a loss are added, so that s is finite. rate and interval are
-    None without outcomes.
+    For p a row that was judged several times counts once, for its majority. Where one side won everything, half a win
+    and half a loss are added, so that s is finite.
     """
     values = np.asarray(outcomes, dtype=float)
     wins, ties = int(np.sum(values == 1)), int(np.sum(values == 0.5))
-    facts: dict[str, Any] = {"wins": wins, "ties": ties, "losses": values.size - wins - ties}
-
+    facts: WinRateFacts = {
+        "wins": wins,
+        "ties": ties,
+        "losses": values.size - wins - ties,
+        "rate": None,
+        "low": None,
+        "high": None,
+        "strength": None,
+        "p": 1.0,
+        "judged": 0,
+    }
     if not values.size:
-        return facts | {"rate": None, "low": None, "high": None, "strength": None, "p": 1.0, "judged": 0}
+        return facts
 
     if rows is None:
         names = list(range(values.size))
@@ -53,8 +60,9 @@ def fit_win_rate(
 
     if grouped := win_interval(values, 0, clusters):
         low, high, p = grouped
-    found = {"rate": float(values.mean()), "low": low, "high": high, "strength": strength, "p": p}
-    return facts | found | {"judged": int(codes.max()) + 1}
+    facts["rate"], facts["low"], facts["high"] = float(values.mean()), low, high
+    facts["strength"], facts["p"], facts["judged"] = strength, p, int(codes.max()) + 1
+    return facts
 
 
 def fit(values: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
@@ -77,7 +85,7 @@ def format_counts(wins: int, ties: int, losses: int) -> str:
     return ", ".join((count(wins, "win"), count(ties, "tie"), count(losses, "loss", "losses")))
 
 
-def format_win_rate(facts: dict[str, Any], by: str) -> str:
+def format_win_rate(facts: WinRateFacts, by: str) -> str:
     """The win rate in one sentence."""
     if facts["rate"] is None:
         return f"Nothing was judged by {by} yet."

@@ -266,14 +266,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     install_forest(base.model)
     replay = open_replay(recipe, run, base, session.renderer, sealed, observer)
     observer.phase("adding what is trained")
-
-    for note in adapter_notes(base.model, recipe.adapter):
-        observer.note(note)
-    model = add_adapter(base.model, recipe.adapter, recipe.seed)
-    model.train()
-    policy = Policy(model)
-    reading = method.prepare_model(recipe, source, policy)
-    torch.manual_seed(recipe.seed)
+    policy, reading = _with_adapter(base, recipe, method, source, observer)
 
     observer.phase("proving the fast path")
     loader = method.loader(recipe, source)
@@ -316,6 +309,21 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     method.save(setup)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, log.tokens_per_second)
+
+
+def _with_adapter(
+    base: Base, recipe: Recipe, method: TrainingMethod, source: Source, observer: Observer
+) -> tuple[Policy, CheckedLoss]:
+    """The base with what is trained, and how the self-check reads it. What is drawn after this follows the seed."""
+    for note in adapter_notes(base.model, recipe.adapter):
+        observer.note(note)
+    model = add_adapter(base.model, recipe.adapter, recipe.seed)
+    model.train()
+
+    policy = Policy(model)
+    reading = method.prepare_model(recipe, source, policy)
+    torch.manual_seed(recipe.seed)
+    return policy, reading
 
 
 def _collect(method: TrainingMethod, setup: Setup, observer: Collecting, step: int) -> None:

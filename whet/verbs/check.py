@@ -13,7 +13,7 @@ from whet.doctor.check_registry import all_checks
 from whet.doctor.checks.held_out.contamination import Contamination
 from whet.doctor.repair import refuse_target
 from whet.errors import InputError
-from whet.evaluation.goal import provable
+from whet.evaluation.goal import ProvableFacts, provable
 from whet.evaluation.preflight.refusals import refuse_before_data, refuse_before_training
 from whet.evaluation.studies.curve_runs import last_curve
 from whet.methods import method_of
@@ -95,7 +95,7 @@ def check(
     return CheckResult(result)
 
 
-def goal_facts(recipe: Recipe, source: Source) -> dict[str, Any]:
+def goal_facts(recipe: Recipe, source: Source) -> dict[str, list[ProvableFacts]]:
     """What the test rows could prove of each share that the recipe's goal asks for."""
     if recipe.goal is None or not source.test_rows:
         return {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from whet.data.render import template_sandbox as metered
-from whet.data.render.jinja import TemplateRaised, bind
+from whet.data.render.chat_template import TemplateRaised, bind
 from whet.errors import ModelError
 
 ASK = [{"role": "user", "content": "a"}]

@@ -85,7 +85,7 @@ def test_other_experts_for_a_token_of_few_trials_are_no_look_ahead(
     often: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where there is no room for float32: rounding moves other tokens in each trial, look-ahead the same."""
-    seen = []
+    model, seen = quantised(saved(tmp_path, "Mixtral"), torch.bfloat16).model, []
 
     def rounded(model: Any, ids_1T: torch.Tensor) -> torch.Tensor:
         found = right(model, ids_1T)
@@ -97,4 +97,5 @@ def test_other_experts_for_a_token_of_few_trials_are_no_look_ahead(
     right = proof._beside_a_longer_row
     monkeypatch.setattr(proof, "_beside_a_longer_row", rounded)
     monkeypatch.setattr(float32_copy, "free_memory", lambda device: 0)
-    prove_head(quantised(saved(tmp_path, "Mixtral"), torch.bfloat16).model, "a mixture")
+    prove_head(model, "a mixture")
+    assert len(seen) == 1 + proof.TRIALS  # the first was far off, and the others were asked

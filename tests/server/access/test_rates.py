@@ -62,7 +62,9 @@ def test_tokens_are_taken_afterwards_and_may_be_owed() -> None:
 def test_keys_do_not_share_their_limits() -> None:
     rates = Rates(Clock())
     rates.admit("one", 1, None)
-    rates.admit("other", 1, None)
+    assert rates.admit("other", 2, None)["x-ratelimit-remaining-requests"] == "1"
+    with pytest.raises(ApiError):
+        rates.admit("one", 1, None)
 
 
 def test_a_request_refused_for_its_tokens_is_not_counted() -> None:

@@ -202,11 +202,13 @@ def test_what_is_wrong_is_told_by_name(served: Served, body: dict[str, Any], cod
 
 
 def test_what_changes_nothing_is_taken(client: Any) -> None:
-    client.chat.completions.create(
-        model="nano", messages=QUESTION, max_tokens=1, user="u", metadata={"a": "b"}, store=False,
+    plain = client.chat.completions.create(model="nano", messages=QUESTION, max_tokens=4, temperature=0)
+    answer = client.chat.completions.create(
+        model="nano", messages=QUESTION, max_tokens=4, temperature=0, user="u", metadata={"a": "b"}, store=False,
         service_tier="auto", safety_identifier="s", prompt_cache_key="k", modalities=["text"],
         extra_body={"reasoning_effort": None},
     )  # fmt: skip
+    assert answer.choices == plain.choices and answer.choices[0].message.content
 
 
 def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(client: Any) -> None:

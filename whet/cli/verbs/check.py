@@ -80,18 +80,15 @@ def codes(text: str | None, option: str) -> list[str]:
 
 
 def examined(data: str, overrides: Sequence[Override], **chosen: Any) -> dict[str, Any]:
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.requested_recipe import asked_recipe
 
     recipe = asked_recipe(data, overrides)
     with without_garbage_collection():
         from whet import api
 
-    watch = observer()
-    try:
+    with watching() as watch:
         return api.check(recipe, observer=watch, **chosen)
-    finally:
-        watch.done()
 
 
 def show(screen: Screen, result: dict[str, Any]) -> None:

@@ -47,20 +47,16 @@ def collect(
 
     with without_garbage_collection():
         from whet import api
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
 
     screen = Screen(json_)
-    watch = observer()
-
-    try:
+    with watching() as watch:
         result = api.collect(
             prompts, teacher, out, model=model, system=text, samples=samples, temperature=temperature,
             max_tokens=max_tokens, budget_tokens=budget_tokens, budget_usd=budget_usd, price_in=price_in,
             price_out=price_out, per_minute=per_minute, run_root=runs, observer=watch,
         )  # fmt: skip
-    finally:
-        watch.done()
 
     say(screen, result)
     screen.finish(result)

@@ -47,23 +47,18 @@ def compare(
 
     Example: whet compare tickets.jsonl --set compare.shots=8
     """
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
     from whet.cli.requested_recipe import asked_recipe
     from whet.cli.verbs.tune import NOT_BETTER
 
     screen = Screen(json_)
     recipe = asked_recipe(data, set_)
-    watch = observer()
-    watch.phase(STARTING)
-
-    try:
+    with watching(STARTING) as watch:
         with without_garbage_collection():
             from whet import api
 
         result = api.compare(recipe, run=run, run_root=runs, name=name, observer=watch)
-    finally:
-        watch.done()
 
     facts = cast("CompareFacts", result)
     show(screen, facts)

@@ -15,7 +15,7 @@ def curve(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: OutRuns
 
     Example: whet curve tickets.jsonl
     """
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen, table
     from whet.cli.requested_recipe import asked_recipe
 
@@ -23,11 +23,9 @@ def curve(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: OutRuns
     with without_garbage_collection():
         from whet import api
 
-    screen, watch = Screen(json_), observer()
-    try:
+    screen = Screen(json_)
+    with watching() as watch:
         facts = api.curve(recipe, run_root=runs, name=name, observer=watch)
-    finally:
-        watch.done()
 
     rows = [(f"{p['rows']:,}", *_percent(p), p["run"]) for p in facts["points"]]
     if facts["next"]:

@@ -25,7 +25,7 @@ def evaluate(
 
     Example: whet eval tickets-1a2b3c4d --gate
     """
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
     from whet.cli.render import result as show_result
     from whet.cli.verbs.tune import end
@@ -33,16 +33,11 @@ def evaluate(
 
     screen = Screen(json_)
     opened = find_run(run, runs)
-    watch = observer()
-    watch.phase(STARTING)
-
-    try:
+    with watching(STARTING) as watch:
         with without_garbage_collection():
             from whet import api
 
         result = api.evaluate(opened, observer=watch, accept_changed=accept_changed, anew=anew)
-    finally:
-        watch.done()
 
     show_result(screen, result)
     end(screen, result, gate)

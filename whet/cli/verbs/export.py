@@ -13,6 +13,7 @@ from whet.cli.options import RUNS, Json, Runs, Trust
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
+    from whet.reports.proof_facts import ConsumerFacts
 
 
 def export(
@@ -54,14 +55,12 @@ def export(
     """
     with without_garbage_collection():
         from whet import api
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
 
-    screen, watch = Screen(json_), observer()
-    try:
+    screen = Screen(json_)
+    with watching() as watch:
         result = api.export(model, to, out, type_, force, runs, watch, create, push, public, dry_run)
-    finally:
-        watch.done()
     show(screen, result)
     screen.finish(result)
 
@@ -98,7 +97,7 @@ def show_pushed(screen: Screen, pushed: dict[str, Any]) -> None:
         screen.say(f"\nIts card would say:\n\n{pushed['card']}\nNothing was sent.")
 
 
-def show_proof(screen: Screen, proof: dict[str, Any]) -> None:
+def show_proof(screen: Screen, proof: ConsumerFacts) -> None:
     """The numbers of one consumer in a table."""
     from whet.cli.render import table
     from whet.reports.proof_page import numbers

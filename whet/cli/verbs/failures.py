@@ -21,19 +21,15 @@ def failures(run: RunName, runs: Runs = RUNS, trust: Trust = False, json_: Json 
     """
     with without_garbage_collection():
         from whet import api
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
     from whet.reports.collection_list import headline
     from whet.store.model_registry import find_run
 
     screen = Screen(json_)
     opened = find_run(run, runs)
-    watch = observer()
-
-    try:
+    with watching() as watch:
         result = api.failures(opened, observer=watch)
-    finally:
-        watch.done()
 
     screen.say(headline(cast("FailureList", result)), style="bold")
     for kind in result["kinds"]:

@@ -33,7 +33,7 @@ def frontier(
     """
     with without_garbage_collection():
         from whet import api
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
     from whet.errors import InputError
 
@@ -41,14 +41,12 @@ def frontier(
         fix = "leave one of them out"
         raise InputError("--prompts is for measuring the way, and --take measures on the test rows", fix=fix)
 
-    screen, watch = Screen(json_), observer()
-    try:
+    screen = Screen(json_)
+    with watching() as watch:
         if take is None:
             result = api.frontier(run, prompts, run_root=runs, observer=watch)
         else:
             result = api.take(run, take, run_root=runs, observer=watch)
-    finally:
-        watch.done()
 
     if take is None:
         show(screen, result, run)

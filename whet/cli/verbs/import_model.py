@@ -32,14 +32,12 @@ def import_model(
     """
     with without_garbage_collection():
         from whet import api
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
 
-    screen, watch = Screen(json_), observer()
-    try:
+    screen = Screen(json_)
+    with watching() as watch:
         result = api.import_model(folder, name, base, force, run_root=runs, observer=watch)
-    finally:
-        watch.done()
     for proof in result["proofs"]:
         show_proof(screen, proof)
     screen.say(f"Registered as {result['name']}@{result['version']}, lineage unknown. Proof: {result['page']}")

@@ -52,7 +52,7 @@ def plan(
 
     Example: whet plan tickets.jsonl --base llama-2-7b --memory 24GB
     """
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
     from whet.cli.requested_recipe import asked_recipe
     from whet.store.model_registry import is_run
@@ -66,11 +66,8 @@ def plan(
     with without_garbage_collection():
         from whet import api
 
-    watch = observer()
-    try:
+    with watching() as watch:
         result = api.plan(recipe, memory=memory, gpu=gpu, calibrate=calibrate, observer=watch)
-    finally:
-        watch.done()
 
     show(screen, result)
     screen.finish(result)

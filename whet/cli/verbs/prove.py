@@ -44,14 +44,12 @@ def prove(
     """
     with without_garbage_collection():
         from whet import api
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
 
-    screen, watch = Screen(json_), observer()
-    try:
+    screen = Screen(json_)
+    with watching() as watch:
         result = api.prove(model, url, name, key, run_root=runs, observer=watch, base=base)
-    finally:
-        watch.done()
     for one in result["exports"]:
         screen.say(f"{one['form']}: {one['folder']}")
         for proof in one["proofs"]:

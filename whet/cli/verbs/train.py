@@ -20,23 +20,18 @@ def train(
 
     Example: whet train recipe.yaml --name tickets-a
     """
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
     from whet.cli.requested_recipe import asked_recipe
     from whet.cli.verbs.tune import show_run
 
     screen = Screen(json_)
     recipe = asked_recipe(data, set_)
-    watch = observer()
-    watch.phase(STARTING)
-
-    try:
+    with watching(STARTING) as watch:
         with without_garbage_collection():
             from whet import api
 
         result = api.train(recipe, run_root=runs, name=name, observer=watch, accept_changed=accept_changed)
-    finally:
-        watch.done()
 
     show_run(screen, runs / str(result["run"]), result)
     screen.say(f"Measure it: whet eval {result['run']}")

@@ -85,12 +85,9 @@ def run_tune(
     until_kept: bool = False,
     accept_changed: bool = False,
 ) -> dict[str, Any]:
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
 
-    watch = observer()
-    watch.phase(STARTING)
-
-    try:
+    with watching(STARTING) as watch:
         with without_garbage_collection():
             from whet import api
 
@@ -102,8 +99,6 @@ def run_tune(
             until_kept=until_kept,
             accept_changed=accept_changed,
         )
-    finally:
-        watch.done()
 
     show_run(screen, runs / str(result["run"]), result)
     return result
@@ -139,11 +134,9 @@ def refuse_elsewhere_only(*given: object) -> None:
 def run_tune_at(
     screen: Screen, recipe: Recipe, place: At, runs: Path, name: str | None, accept_changed: bool
 ) -> dict[str, Any]:
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
 
-    watch = observer()
-    watch.phase(STARTING)
-    try:
+    with watching(STARTING) as watch:
         with without_garbage_collection():
             from whet.launcher.tuning import tune_at
 
@@ -159,8 +152,6 @@ def run_tune_at(
             most_dollars=place.most_dollars,
             accept_changed=accept_changed,
         )
-    finally:
-        watch.done()
 
     show_run(screen, runs / str(result["run"]), result)
     return result

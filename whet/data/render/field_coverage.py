@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from whet.data.refused import RowRefused
-from whet.data.render.jinja import Render, TemplateRaised
+from whet.data.render.chat_template import Render, TemplateRaised
 from whet.data.render.turn_spans import SENTINEL, Turn
 from whet.types import Message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from whet.data.render.jinja import Render, TemplateRaised
+from whet.data.render.chat_template import Render, TemplateRaised
 from whet.types import Message
 
 Tools = list[dict[str, Any]] | None

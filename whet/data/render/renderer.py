@@ -22,9 +22,9 @@ from whet.data.refused import RowRefused
 from whet.data.render import encoding
 from whet.data.render import field_coverage as coverage
 from whet.data.render import turn_frames as frames
+from whet.data.render.chat_template import Render, TemplateRaised, bind
 from whet.data.render.encoding import Document
 from whet.data.render.fallback_template import choose_template
-from whet.data.render.jinja import Render, TemplateRaised, bind
 from whet.data.render.probe_conversations import probes, wants_text_arguments
 from whet.data.render.turn_frames import TurnFrame
 from whet.data.render.turn_spans import CannotLocate, PromptDiffers, Turn, locate, prompt_text, spans_of

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whet.data.render.jinja import Render, TemplateRaised
+from whet.data.render.chat_template import Render, TemplateRaised
 from whet.data.render.turn_spans import Turn
 from whet.types import Message
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from whet.data.render.jinja import Render, TemplateRaised, bind
+from whet.data.render.chat_template import Render, TemplateRaised, bind
 from whet.types import Message
 
 SENTINEL = "Wq7jXv9sEntineL"

@@ -100,6 +100,12 @@ def _convert(raw: RawRow, shape: RowFormat) -> Row:
         return Row(raw.index, raw.where, text=text_of(field["text"], shape.columns["text"]))
 
     row = Row(raw.index, raw.where)
+    _fill(row, value, field, shape)
+    return row
+
+
+def _fill(row: Row, value: Mapping[str, Any], field: dict[str, Any], shape: RowFormat) -> None:
+    """Messages and all else that the row's format says; `field` holds the values by their role in it."""
     if shape.kind == "preference":
         row.messages, row.rejected, row.tools = both_sides(value, shape)
     elif shape.kind == "unpaired":
@@ -112,13 +118,7 @@ def _convert(raw: RawRow, shape: RowFormat) -> Row:
         row.label = shape.label(_label(field["label"]))
         row.messages = [user(text_of(field["text"], shape.columns["text"])), assistant(row.label)]
     elif shape.kind == "alpaca":
-        prompt = text_of(field["prompt"], shape.columns["prompt"])
-        extra = field.get("input")
-        if extra is not None and not isinstance(extra, str):
-            raise RowRefused("wrong-type", "the input must be a text", value=extra, fix="write it as a text")
-
-        if extra and extra.strip():
-            prompt += f"\n\n{extra}"
+        prompt = _instruction(field, shape)
         row.messages = [user(prompt), assistant(answer_of(field["completion"], shape.columns["completion"]))]
     elif shape.kind == "prompt":
         row.messages = side(field["prompt"], shape.columns["prompt"], "user")
@@ -128,7 +128,16 @@ def _convert(raw: RawRow, shape: RowFormat) -> Row:
         row.messages += side(field["completion"], shape.columns["completion"], "assistant")
         row.tools = clean_tools(value.get("tools"))
 
-    return row
+
+def _instruction(field: dict[str, Any], shape: RowFormat) -> str:
+    """Alpaca's instruction, and below it the input, where there is one."""
+    prompt, extra = text_of(field["prompt"], shape.columns["prompt"]), field.get("input")
+    if extra is not None and not isinstance(extra, str):
+        raise RowRefused("wrong-type", "the input must be a text", value=extra, fix="write it as a text")
+
+    if extra and extra.strip():
+        return f"{prompt}\n\n{extra}"
+    return prompt
 
 
 def _label(value: Any) -> str:

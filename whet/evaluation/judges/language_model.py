@@ -28,6 +28,7 @@ from whet.observer import Progress
 from whet.recipe.sections.judges import PairJudge
 from whet.stats.agreement import format_agreement
 from whet.stats.bradley_terry import fit_win_rate, format_win_rate
+from whet.stats.facts import WinRateFacts
 from whet.stats.paired import clusters_of_lines, mean_interval, win_interval
 from whet.stats.power import mcnemar_p
 from whet.store.atomic import append_line
@@ -227,10 +228,10 @@ def combine_orders(letters: Sequence[str]) -> str:
     return "tie"
 
 
-def summary(facts: dict[str, Any], bias: PositionFacts, wanted: PairJudge, contestants: Sequence[str]) -> JudgeFacts:
+def summary(rate: WinRateFacts, bias: PositionFacts, wanted: PairJudge, contestants: Sequence[str]) -> JudgeFacts:
     """Win rate, position bias and warnings."""
-    facts = facts | {"by": wanted.model, "rubric": wanted.rubric, "position": bias}
-    statement = f"{format_win_rate(facts, wanted.model)} {bias['statement']}"
+    facts: dict[str, Any] = {**rate, "by": wanted.model, "rubric": wanted.rubric, "position": bias}
+    statement = f"{format_win_rate(rate, wanted.model)} {bias['statement']}"
 
     if shared := same_family(wanted.model, contestants):
         facts["warning"] = (

@@ -14,12 +14,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from whet.errors import RunFolderError
 from whet.evaluation.facts import AnswerLine
 from whet.stats.agreement import cohens_kappa, format_agreement
 from whet.stats.bradley_terry import fit_win_rate, format_win_rate
+from whet.stats.facts import KappaFacts, WinRateFacts
 from whet.stats.paired import clusters_of_lines
 from whet.store.atomic import append_line, sync_file
 from whet.store.reading import read_json_file, read_lines
@@ -28,6 +29,50 @@ from whet.text.dates import now
 
 Choice = Literal["left", "right", "tie", "bad", "skip"]
 PREFERENCES, NO_PREFERENCE = "judgements.jsonl", "judgements-even.jsonl"
+
+
+class Provenance(TypedDict):
+    """Who judged what, and how."""
+
+    run: str
+    model: str
+    row: int
+    where: str
+    who: str
+    at: str
+    """When, as an ISO date with its time."""
+    left: Literal["base", "tuned"]
+    """Whose answer was on the left."""
+    choice: Choice
+    won: NotRequired[Literal["base", "tuned"]]
+    """Of a decision."""
+
+
+class Judgement(TypedDict):
+    """A line: chosen and rejected of a decision, else the answers of base and tuned."""
+
+    prompt: Any
+    chosen: NotRequired[str]
+    rejected: NotRequired[str]
+    base: NotRequired[str]
+    tuned: NotRequired[str]
+    provenance: Provenance
+
+
+class PeopleFacts(WinRateFacts):
+    """What all people together say of a run."""
+
+    run: str
+    people: list[str]
+    choices: dict[str, int]
+    """How often: decided, tie, bad, skip."""
+    same: int
+    """Rows for which base and tuned wrote the same."""
+    agreement: KappaFacts
+    """With the model that judged, if one did."""
+    statement: str
+    preferences: str
+    """The file of the preference rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +201,9 @@ def draw(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).digest()[:8], "big")
 
 
-def judgements(folder: Path) -> list[dict[str, Any]]:
+def judgements(folder: Path) -> list[Judgement]:
     """Every judgement so far, of all people. Raises RunFolderError for a line that is none."""
-    lines = []
+    lines: list[Judgement] = []
     for name in (PREFERENCES, NO_PREFERENCE):
         for number, line in enumerate(read_lines(folder / name), start=1):
             about = line.get("provenance")
@@ -166,19 +211,20 @@ def judgements(folder: Path) -> list[dict[str, Any]]:
                 what = "this line is no judgement"
                 raise RunFolderError(what, where=f"{folder / name}:{number}", fix="move the file elsewhere")
 
-            lines.append(line)
+            lines.append(cast(Judgement, line))
 
     return lines
 
 
-def judge_of(line: dict[str, Any]) -> str:
+def judge_of(line: Judgement) -> str:
     return str(line["provenance"]["who"])
 
 
-def texts_of(line: dict[str, Any]) -> frozenset[str]:
+def texts_of(line: Judgement) -> frozenset[str]:
     """Both answers, however they were judged: a run that was trained again has others."""
-    if "chosen" in line:
+    if "chosen" in line and "rejected" in line:
         return frozenset((line["chosen"], line["rejected"]))
+    assert "base" in line and "tuned" in line
     return frozenset((line["base"], line["tuned"]))
 
 
@@ -187,7 +233,7 @@ def wrote_the_same(answer: Mapping[str, Any]) -> bool:
     return answer["base"].strip() == answer["tuned"].strip()
 
 
-def result(folder: Path) -> dict[str, Any]:
+def result(folder: Path) -> PeopleFacts:
     """What all people together say of the answers that the run has now: Bradley-Terry win rate, counts of choices, and
     agreement with the model that judged, if one did. Skipped pairs count for nothing; rows for which both wrote the
     same are ties, once."""
@@ -235,7 +281,7 @@ def _people_in_words(people: Sequence[str]) -> str:
     return f"{len(people)} people"
 
 
-def count_choices(lines: Sequence[dict[str, Any]]) -> dict[str, int]:
+def count_choices(lines: Sequence[Judgement]) -> dict[str, int]:
     """How often people decided, called it a tie, called both bad, or skipped."""
     choices: dict[str, int] = dict.fromkeys(("decided", "tie", "bad", "skip"), 0)
     for line in lines:
@@ -246,18 +292,18 @@ def count_choices(lines: Sequence[dict[str, Any]]) -> dict[str, int]:
     return choices
 
 
-def agreement(folder: Path, lines: Sequence[AnswerLine]) -> dict[str, Any]:
+def agreement(folder: Path, lines: Sequence[AnswerLine]) -> KappaFacts:
     """As agreement_with_model, for the lines of answers.jsonl that are about to be written."""
     answers = {line["row"]: line for line in lines}
     return agreement_with_model(answers, [line for line in judgements(folder) if is_current(line, answers)])
 
 
-def is_current(line: dict[str, Any], answers: Mapping[int, Mapping[str, Any]]) -> bool:
+def is_current(line: Judgement, answers: Mapping[int, Mapping[str, Any]]) -> bool:
     answer = answers.get(line["provenance"]["row"])
     return answer is not None and texts_of(line) == {answer["base"].strip(), answer["tuned"].strip()}
 
 
-def outcome_value(line: dict[str, Any]) -> float:
+def outcome_value(line: Judgement) -> float:
     """1 if the tuned answer won, 0 if the base's did, 0.5 for ties and both bad."""
     won = line["provenance"].get("won")
     if won is None:
@@ -265,7 +311,7 @@ def outcome_value(line: dict[str, Any]) -> float:
     return float(won == "tuned")
 
 
-def labels_by_row(lines: Sequence[dict[str, Any]]) -> dict[int, str]:
+def labels_by_row(lines: Sequence[Judgement]) -> dict[int, str]:
     """base, tuned or tie for each row, by the majority of the people who judged it."""
     lean: dict[int, float] = {}
     for line in lines:
@@ -284,7 +330,7 @@ def labels_by_row(lines: Sequence[dict[str, Any]]) -> dict[int, str]:
     return labels
 
 
-def agreement_with_model(answers: Mapping[int, Mapping[str, Any]], current: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def agreement_with_model(answers: Mapping[int, Mapping[str, Any]], current: Sequence[Judgement]) -> KappaFacts:
     """Cohen's kappa between people and the language model of evaluate.judge, on the rows that both judged."""
     people = labels_by_row(current)
     rows = [row for row in people if answers[row].get("judged")]

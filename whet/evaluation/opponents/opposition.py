@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from statistics import fmean as mean
+from typing import TypeVar
 
 from whet.errors import DataError, count
 from whet.evaluation.facts import AnswerLine, Evaluation, VerdictFacts
@@ -36,6 +37,8 @@ LABELS: dict[OpponentName, str] = {
     "examples": EXAMPLES,
 }
 Opponents = list[Opponent | Absent]
+Asker = TypeVar("Asker", PromptedOpponent, FewShotOpponent)
+"""An opponent that is asked once it is known how many rows can be paid for."""
 
 
 def judge_opponents(
@@ -109,70 +112,87 @@ def written_opponents(
     `learned` is what the training cost, in tokens that are read once. `turns` are those that the rows of the setting
     are, if a test row has several. What was chosen stays in the run, for compare.
     """
-
-    def of_rows(opponent: Opponent) -> Opponent:
-        if turns is None:
-            return opponent
-        return by_row(opponent, turns)
-
     prompts = [setting.prepared.renderer.prompt_ids(row.prompt, row.tools) for row in setting.rows]
-    opponents: Opponents = [base_opponent(lines, mean(map(len, prompts)))]
-    constant = constant_opponent(setting)
-    if isinstance(constant, Opponent):
-        constant = of_rows(constant)
-    opponents.append(constant)
-
-    refused, names = unaskable_in(setting), []
-    for name in wanted_names(setting.recipe.evaluate):
-        if name not in refused:
-            names.append(name)
-    for name, why in refused.items():
-        if name in wanted_names(setting.recipe.evaluate) and name != "constant":
-            opponents.append(Absent(name, LABELS[name], why))
+    base = base_opponent(lines, mean(map(len, prompts)))
+    constant = _of_rows(constant_opponent(setting), turns)
+    refused = refused_opponents(setting)
 
     expected = expected_tokens(setting, lines)
-    allowed = float("inf")
-    if setting.recipe.evaluate.against == "auto":
-        spent = learned + 2 * sum(len(ids) + WRITE * expected for ids in prompts)
-        allowed = SHARE * spent
-
-    prompted: PromptedOpponent | None = None
-    examples: FewShotOpponent | None = None
-    if "prompted" in names:
-        try:
-            prompted = PromptedOpponent(setting, allowed / 2, expected)
-        except DataError as refusal:
-            opponents.append(Absent("prompted", PROMPTED, refusal.what))
-
-    if "examples" in names:
-        try:
-            examples = FewShotOpponent(setting, expected)
-        except DataError as refusal:
-            opponents.append(Absent("examples", EXAMPLES, refusal.what))
-
-    fixed = 0.0
-    if prompted:
-        fixed = prompted.choosing_cost
+    allowed = _allowed_cost(setting, prompts, expected, learned)
+    prompted = ready_opponent(setting, "prompted", lambda: PromptedOpponent(setting, allowed / 2, expected))
+    examples = ready_opponent(setting, "examples", lambda: FewShotOpponent(setting, expected))
+    opponents: Opponents = [base, constant, *refused]
+    opponents += [each for each in (prompted, examples) if isinstance(each, Absent)]
 
     rows = len(lines)
-    row_cost = sum(each.row_cost for each in (prompted, examples) if each)
-    number = affordable(allowed, fixed, row_cost * len(setting.rows) / rows, rows)
-    places = sample(rows, number, clusters_of_lines(lines), setting.recipe.seed)
-
+    places = _places_to_ask(setting, lines, allowed, prompted, examples)
     asked = places
     if turns is not None:
         asked = places_of(turns, places)
 
-    if prompted:
+    if isinstance(prompted, PromptedOpponent):
         way = prompted.choose()
         run.write_json(CHOSEN, asdict(way))
-        ask = partial(prompted.opponent, way, asked)
-        opponents.append(ask_opponent("prompted", lambda: of_rows(ask()), len(places), rows))
+        answered = ask_opponent("prompted", partial(prompted.opponent, way, asked), len(places), rows)
+        opponents.append(_of_rows(answered, turns))
 
-    if examples:
-        ask_examples = partial(examples.opponent, asked)
-        opponents.append(ask_opponent("examples", lambda: of_rows(ask_examples()), len(places), rows))
+    if isinstance(examples, FewShotOpponent):
+        answered = ask_opponent("examples", partial(examples.opponent, asked), len(places), rows)
+        opponents.append(_of_rows(answered, turns))
     return opponents
+
+
+def _of_rows(opponent: Opponent | Absent, turns: Turns | None) -> Opponent | Absent:
+    """What was asked by turns as scores of rows."""
+    if turns is None or isinstance(opponent, Absent):
+        return opponent
+    return by_row(opponent, turns)
+
+
+def refused_opponents(setting: Setting) -> list[Absent]:
+    """Those that are wanted and cannot be asked, whatever the rows are; `constant_opponent` says it of the constant."""
+    wanted = wanted_names(setting.recipe.evaluate)
+    refused = unaskable_in(setting).items()
+    return [Absent(name, LABELS[name], why) for name, why in refused if name in wanted and name != "constant"]
+
+
+def _allowed_cost(setting: Setting, prompts: Sequence[Sequence[int]], expected: float, learned: float) -> float:
+    """What all opponents together may cost, in tokens that are read once; those that the recipe names have no limit.
+
+    The run cost what it learned, and two readings of the test rows with their answers: the base's and its own.
+    """
+    if setting.recipe.evaluate.against != "auto":
+        return float("inf")
+    return SHARE * (learned + 2 * sum(len(ids) + WRITE * expected for ids in prompts))
+
+
+def ready_opponent(setting: Setting, name: OpponentName, make: Callable[[], Asker]) -> Asker | Absent | None:
+    """Ready to be asked, or why it cannot be; None if it is not wanted, or `refused_opponents` says why not."""
+    if name not in wanted_names(setting.recipe.evaluate) or name in unaskable_in(setting):
+        return None
+    try:
+        return make()
+    except DataError as refusal:
+        return Absent(name, LABELS[name], refusal.what)
+
+
+def _places_to_ask(
+    setting: Setting,
+    lines: list[AnswerLine],
+    allowed: float,
+    prompted: PromptedOpponent | Absent | None,
+    examples: FewShotOpponent | Absent | None,
+) -> list[int]:
+    """Places of the test rows that both are asked: all of them, or so many as the allowed cost pays for."""
+    fixed, row_cost = 0.0, 0.0
+    if isinstance(prompted, PromptedOpponent):
+        fixed, row_cost = prompted.choosing_cost, prompted.row_cost
+    if isinstance(examples, FewShotOpponent):
+        row_cost += examples.row_cost
+
+    rows = len(lines)
+    number = affordable(allowed, fixed, row_cost * len(setting.rows) / rows, rows)
+    return sample(rows, number, clusters_of_lines(lines), setting.recipe.seed)
 
 
 def ask_opponent(name: OpponentName, ask: Callable[[], Opponent], asked: int, rows: int) -> Opponent | Absent:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
@@ -37,7 +37,7 @@ from whet.planning.machine import (
 from whet.planning.memory import Setting, trained_numbers
 from whet.planning.model_shape import ModelShape, read_shape
 from whet.planning.public_models import find_public
-from whet.planning.settings import fits, smallest, suggest
+from whet.planning.settings import SuggestionFacts, fits, smallest, suggest
 from whet.planning.time import rate
 from whet.planning.tune_time import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
 from whet.recipe.rules import fill_defaults
@@ -80,6 +80,72 @@ def target_of(memory: str | None, gpu: str | None) -> Target:
     return Target("cuda", found, here=True, bfloat16=computes_bfloat16(here))
 
 
+class SettingFacts(TypedDict):
+    """What the steps that were planned are like."""
+
+    device: Literal["cpu", "cuda"]
+    dtype: Dtype
+    longest_row: int
+    """In tokens, as the next two are."""
+    micro_batch_tokens: int
+    batch_tokens: int
+    steps: int
+    rank: int | None
+    quantise: Literal["nf4"] | None
+    recompute: bool
+
+
+class PlanFacts(TypedDict):
+    """What `whet plan --json` prints."""
+
+    base: str
+    parameters: int
+    trained: int
+    """Numbers that are trained."""
+    memory: dict[str, int]
+    """Bytes by cause, and `total`."""
+    moment: str
+    """When so much is needed."""
+    available: int
+    """Bytes."""
+    fits: bool
+    seconds: float | None
+    """None where the pace is not known: on another machine, or on a GPU."""
+    time: dict[str, float] | None
+    """Seconds by part, `total`, and the range from `low` to `high`."""
+    measured_steps: int
+    suggestion: SuggestionFacts | None
+    settings: SettingFacts
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A recipe whose rules are applied for a target, and what a step of it is there."""
+
+    recipe: Recipe
+    setting: Setting
+    calibration: Calibration
+    step_tokens: int
+    """Tokens of an optimiser step."""
+
+    def facts(self, target: Target) -> SettingFacts:
+        """The entry `settings` of the plan."""
+        setting, steps = self.setting, self.recipe.schedule.shortest or self.recipe.steps
+        assert steps
+        return {
+            "device": target.device,
+            "dtype": "bfloat16" if setting.bytes_a_number == 2 else "float32",
+            "longest_row": setting.longest,
+            "micro_batch_tokens": setting.tokens,
+            "batch_tokens": self.step_tokens,
+            "steps": steps,
+            "rank": setting.rank,
+            "quantise": "nf4" if setting.quantised else None,
+            "recompute": setting.recompute,
+        }
+
+
 def forecast(
     recipe: Recipe,
     find: FindMeasures,
@@ -88,49 +154,33 @@ def forecast(
     observer: Observer,
     measure_anew: bool = False,
     seen: Sequence[float] = (),
-) -> dict[str, Any]:
-    """The dictionary that `whet plan --json` prints; `seen` are the seconds of steps that a run has made.
+) -> PlanFacts:
+    """Memory, time and settings that fit; `seen` are the seconds of steps that a run has made.
 
     Raises InputError for a recipe, data or base that is refused.
     """
-    if find_public(recipe.base):
-        notes = []
-    else:
-        notes = base_notes(recipe.base)
-
+    is_here = find_public(recipe.base) is None
+    notes = base_notes(recipe.base) if is_here else []
     shape, config = _shape_of(recipe, notes)
     recipe, source, tokenizer = _source(recipe, find, config, cache, notes, observer)
-    recipe = refuse_before_training(
-        recipe, source, find, cache, recipe.asks_for_test, base=find_public(recipe.base) is None
-    )
-    calibration = calibration_here(observer, measure_anew)
-    dtype = _dtype(recipe, shape, target, calibration)
-    longest = find(recipe).longest(recipe, source)
-    micro = _micro(recipe, shape, longest, target, dtype)
-    facts = data_facts(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
-    recipe, _ = fill_defaults(recipe, facts)
-    setting = _setting(recipe, source, longest, target, calibration, dtype)
+    recipe = refuse_before_training(recipe, source, find, cache, recipe.asks_for_test, base=is_here)
+
+    settled = _settle(recipe, find, source, shape, target, calibration_here(observer, measure_anew))
+    recipe, setting = settled.recipe, settled.setting
     work = work_of(recipe, find(recipe), source, tokenizer)
     around = around_of(recipe, source, work, _stored(config))
+
     memory = peak(shape, setting, around)
     suggestion = suggest(shape, setting, target.memory, around)
     time = None
-
     if target.here and target.device == "cpu":
-        time = _time(Pace(shape, setting, calibration), work, around, seen)
+        time = _time(Pace(shape, setting, settled.calibration), work, around, seen)
 
     if suggestion is None:
         least = smallest(shape, setting, around).total
         notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
+    notes += [*_of_steps(recipe), *recipe.method.plan().notes, *_of_guesses(recipe, work, seen)]
 
-    assert recipe.steps
-    if recipe.schedule.shortest and recipe.schedule.shortest < recipe.steps:
-        notes.append(
-            f"steps and time are those of {recipe.schedule.shortest:,} steps; while validation improves the run goes "
-            f"on, to {recipe.steps:,} at most"
-        )
-
-    notes += [*recipe.method.plan().notes] + _of_guesses(recipe, work, seen)
     return {
         "base": recipe.base,
         "parameters": shape.parameters,
@@ -143,19 +193,38 @@ def forecast(
         "time": None if time is None else time.facts(),
         "measured_steps": len(seen),
         "suggestion": None if suggestion is None else suggestion.facts(),
-        "settings": {
-            "device": target.device,
-            "dtype": "bfloat16" if setting.bytes_a_number == 2 else "float32",
-            "longest_row": setting.longest,
-            "micro_batch_tokens": setting.tokens,
-            "batch_tokens": recipe.method.step_tokens(recipe, facts),
-            "steps": recipe.schedule.shortest or recipe.steps,
-            "rank": setting.rank,
-            "quantise": "nf4" if setting.quantised else None,
-            "recompute": setting.recompute,
-        },
+        "settings": settled.facts(target),
         "notes": notes,
     }
+
+
+def _settle(
+    recipe: Recipe,
+    find: FindMeasures,
+    source: Source,
+    shape: ModelShape,
+    target: Target,
+    calibration: Calibration,
+) -> Settled:
+    """As a tune applies the rules on the target."""
+    dtype = _dtype(recipe, shape, target, calibration)
+    longest = find(recipe).longest(recipe, source)
+    micro = _micro(recipe, shape, longest, target, dtype)
+    facts = data_facts(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
+
+    recipe, _ = fill_defaults(recipe, facts)
+    setting = _setting(recipe, source, longest, target, calibration, dtype)
+    return Settled(recipe, setting, calibration, recipe.method.step_tokens(recipe, facts))
+
+
+def _of_steps(recipe: Recipe) -> list[str]:
+    """Where the run may go on: how many steps were planned."""
+    shortest, steps = recipe.schedule.shortest, recipe.steps
+    assert steps
+    if not shortest or shortest >= steps:
+        return []
+    goes_on = f"while validation improves the run goes on, to {steps:,} at most"
+    return [f"steps and time are those of {shortest:,} steps; {goes_on}"]
 
 
 def _of_guesses(recipe: Recipe, work: Work, seen: Sequence[float]) -> list[str]:

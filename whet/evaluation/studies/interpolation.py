@@ -8,9 +8,9 @@ falls steadily to nothing, so the points are tried from the tuned model downward
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean as mean
-from typing import Any
+from typing import Any, TypedDict
 
 from whet.data.prepare import prepared_of, read_rows
 from whet.data.retrieval.raft import with_found_passages
@@ -33,8 +33,7 @@ MOST_ROWS = 60
 """Validation rows, and general prompts, that are asked at a point: enough to see that something is left of the task."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(TypedDict):
     """What is measured at a point; None where the base or the data gives nothing to measure it on."""
 
     scale: float
@@ -44,8 +43,18 @@ class Point:
     task: float | None
 
 
-def choose_nearer(contest: Contest, below: float) -> dict[str, Any]:
-    """`scale`, None where no point below `below` will do, `why`, and the `points` that were tried."""
+class NearerPoint(TypedDict):
+    """nearer.json."""
+
+    scale: float | None
+    """How far from base to tuned; None where no point will do."""
+    why: str
+    points: list[Point]
+    """Those that were tried, the farthest first."""
+
+
+def choose_nearer(contest: Contest, below: float) -> NearerPoint:
+    """The farthest point below `below` that keeps enough."""
     recipe, reader = contest.recipe, _Reader(contest)
     rows, name = _task_rows(recipe, contest.source)
     general = _general(contest)
@@ -64,17 +73,17 @@ def choose_nearer(contest: Contest, below: float) -> dict[str, Any]:
             fits = fits and (kept is None or score is None or kept - score <= budgets[1] + 1e-9)
             task = reader.task(rows, name) if fits else None
 
-        points.append(Point(scale, found.loss, found.high, score, task))
+        points.append({"scale": scale, "text": found.loss, "text_high": found.high, "general": score, "task": task})
         if fits:
             left = learned is None or task is None or task > learned
             why = "the farthest point that keeps what was held back of the general texts and prompts within budget"
 
             if not left:
                 why = "at the first point that keeps enough, nothing of the task is left on the validation rows"
-            return {"scale": scale if left else None, "why": why, "points": [asdict(point) for point in points]}
+            return {"scale": scale if left else None, "why": why, "points": points}
 
     why = "no point on the way keeps the general texts within budget"
-    return {"scale": None, "why": why, "points": [asdict(point) for point in points]}
+    return {"scale": None, "why": why, "points": points}
 
 
 def _task_rows(recipe: Recipe, source: Source) -> tuple[list[Row], str]:

@@ -39,6 +39,7 @@ MISFIT = 0.05
 """Points that lie this far off the best curve are on no power law: a skill that appears at some size rises faster."""
 LEAST_GAIN = 0.01
 """A gain of less than a point for twice the rows is called flat."""
+GainWord = Literal["helps", "flat", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class CurveFacts(TypedDict):
     next: CurvePoint | None
     """The forecast for twice the rows; None if there is none, as for `gain`."""
     gain: GainFacts | None
-    word: Literal["helps", "flat", "undecided"]
+    word: GainWord
     sentence: str
     metric: NotRequired[MetricFacts]
     base: NotRequired[float]
@@ -142,26 +143,12 @@ def forecast(
     errors_S, variance_S = 1 - scores.mean(1), means_BS.var(0)
     noise, lawful = _noise(rows_S, errors_S, means_BS)
     lawful = lawful and bool(np.ptp(scores) > 0)  # rows drawn again from equal ones say nothing of chance
+
     weights_S = 1 / (variance_S + noise**2)
     curve, _ = fit(rows_S, errors_S[None], weights_S)
     moved_BS = 1 - means_BS + np.random.default_rng(seed + 1).normal(0, noise, means_BS.shape)
     curves, _ = fit(rows_S, moved_BS, weights_S)
-    ahead = 2 * rows_S[-1]
-    gain_B = curves.error(rows_S[-1]) - curves.error(ahead)
-    estimate = float((curve.error(rows_S[-1]) - curve.error(ahead))[0])
-    low, high = _bounds(gain_B, estimate)
-    gain: GainFacts = {"estimate": estimate, "low": low, "high": high}
-    expected = float(1 - curve.error(ahead)[0])
-    expected_low, expected_high = _bounds(1 - curves.error(ahead), expected)
-    twice: CurvePoint = {"rows": int(ahead), "score": expected, "low": expected_low, "high": expected_high}
-
-    word: Literal["helps", "flat", "undecided"]
-    if gain["high"] < LEAST_GAIN:
-        word = "flat"
-    elif gain["low"] >= LEAST_GAIN:
-        word = "helps"
-    else:
-        word = "undecided"
+    gain, twice = _twice_the_rows(curve, curves)
 
     facts: CurveFacts = {
         "points": [_point(n, line, clusters, seed) for n, line in zip(rows, scores, strict=True)],
@@ -175,11 +162,32 @@ def forecast(
         "last_doubling": float(errors_S[-2] - errors_S[-1]),
         "next": twice if lawful else None,
         "gain": gain if lawful else None,
-        "word": word if lawful else "undecided",
+        "word": _word(gain) if lawful else "undecided",
         "sentence": "",
     }
     facts["sentence"] = _sentence(facts)
     return facts
+
+
+def _twice_the_rows(curve: Fit, curves: Fit) -> tuple[GainFacts, CurvePoint]:
+    """What twice the rows of the last size would bring, and the score there: by the best curve, with intervals from the
+    curves through points that were moved by chance."""
+    last, ahead = curve.last, 2 * curve.last
+    estimate = float((curve.error(last) - curve.error(ahead))[0])
+    low, high = _bounds(curves.error(last) - curves.error(ahead), estimate)
+    gain: GainFacts = {"estimate": estimate, "low": low, "high": high}
+
+    expected = float(1 - curve.error(ahead)[0])
+    low, high = _bounds(1 - curves.error(ahead), expected)
+    return gain, {"rows": int(ahead), "score": expected, "low": low, "high": high}
+
+
+def _word(gain: GainFacts) -> GainWord:
+    if gain["high"] < LEAST_GAIN:
+        return "flat"
+    if gain["low"] >= LEAST_GAIN:
+        return "helps"
+    return "undecided"
 
 
 def _resampled(scores_SN: np.ndarray, codes_N: np.ndarray | None, seed: int) -> np.ndarray:

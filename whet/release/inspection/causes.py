@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from whet.errors import WhetError
 from whet.observer import Observer
@@ -14,11 +13,12 @@ from whet.release.inspection.inspect import inspected, made_anew
 from whet.release.inspection.kept_proofs import is_as_written
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome
+from whet.reports.proof_facts import ReleaseFacts
 from whet.store import model_registry
 
 
 def with_causes(
-    outcome: Outcome, served: Served, facts: dict[str, Any], run_root: Path | str, observer: Observer
+    outcome: Outcome, served: Served, facts: ReleaseFacts, run_root: Path | str, observer: Observer
 ) -> Outcome:
     """The outcome with what differs in the files, where it failed or a file is no longer what the export wrote, and the
     run is at hand. `facts` is release.json. A changed file fails the proof by itself: some change nothing that golden

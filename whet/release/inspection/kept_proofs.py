@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from whet.errors import RunFolderError
+from whet.reports.proof_facts import ProofFacts
 from whet.store.atomic import append_line, sha256_file
 from whet.store.checksums import SUMS
 from whet.store.model_registry import weights_of
@@ -23,8 +23,6 @@ FOLDER = "release"
 RELEASE = "release.json"
 PROOF = "proof.json"
 PAGE = "proof.html"
-WEIGHTS = "weights"
-"""Key of proof.json: which weights it is of."""
 ELSEWHERE = "elsewhere.jsonl"
 """In the folder of a run's exports: where those are that were written to another place."""
 REWRITTEN = {PROOF, PAGE}
@@ -81,13 +79,13 @@ def _release(folder: Path, run: Run, weights: str) -> KeptRelease:
     return KeptRelease(*kept, counts=not why, why=why)
 
 
-def _why_not(folder: Path, proof: dict[str, Any], weights: str) -> str:
+def _why_not(folder: Path, proof: ProofFacts, weights: str) -> str:
     """Why a proof is none of these weights; empty where it is one."""
     if not proof["proved"] or not proof["proofs"] or not all(one.get("passed") for one in proof["proofs"]):
         return "it failed, and was released by force" if proof["forced"] else "it failed"
-    if WEIGHTS not in proof:
+    if "weights" not in proof:
         return f"it does not say which weights it is of, as those of earlier versions of Whet: {PROVE_AGAIN}"
-    if proof[WEIGHTS] != weights:
+    if proof["weights"] != weights:
         return f"it is of other weights than the run has: {EXPORT_AGAIN}"
     if (folder / RELEASE).is_file() and not is_as_written(folder):
         return f"a file of the export is not the one that was proved: {EXPORT_AGAIN}"

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from whet.errors import ModelError, WhetError
 from whet.model.base import locate
-from whet.model.base_identity import PLACEHOLDER
+from whet.model.base_identity import PLACEHOLDER, BaseFacts
 from whet.recipe.bases import NANO
 from whet.release.consumers.protocol import Served
 from whet.release.tuned import Tuned
+from whet.reports.proof_facts import ServedFacts
 from whet.store.reading import read_json_file
 
 FOLDER = "FOLDER"
@@ -42,15 +43,13 @@ def without_places(value: Any) -> Any:
     return value
 
 
-def stored(place: Served, model: Tuned) -> dict[str, Any]:
+def stored(place: Served, model: Tuned) -> ServedFacts:
     """How a consumer opened it, for release.json; `opened` is the way back."""
     base = model.identity.reference if place.base == model.base else place.base
-    return {key: getattr(place, key) for key in KEPT} | {"folder": None, "base": base}
+    return cast(ServedFacts, {key: getattr(place, key) for key in KEPT} | {"folder": None, "base": base})
 
 
-def opened(
-    kept: Mapping[str, Any], folder: Path, facts: Mapping[str, Any], root: Path | str, base: str | None
-) -> Served:
+def opened(kept: ServedFacts, folder: Path, facts: BaseFacts, root: Path | str, base: str | None) -> Served:
     """How a consumer opens a release that lies in `folder` now. `facts` is release.json, `base` a base that the user
     gives. Raises ModelError where an adapter's base is not at hand."""
     told: dict[str, Any] = {**kept, "folder": folder}
@@ -67,7 +66,7 @@ def opened(
     return replace(served, base=place)
 
 
-def base_at_hand(folder: Path, facts: Mapping[str, Any], root: Path | str) -> str:
+def base_at_hand(folder: Path, facts: BaseFacts, root: Path | str) -> str:
     """The bundled base by its name; others by their weights, over which a run of this disk was trained. Raises
     ModelError where there is none."""
     if facts["base"] == NANO:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from whet.reports.card.markdown import escaped, fenced, listed, table_of
+from whet.reports.proof_facts import ProofFacts, ProvedRelease
 from whet.reports.proof_page import numbers
 
 PROOF = "## Is it what was trained?"
@@ -16,12 +16,12 @@ FORMS = {"transformers": "merged", "peft": "adapter", "vllm": "vllm", "llama.cpp
 """Which form each of four consumers reads. Of a model with a head there is one, merged."""
 
 
-def proof(release: Mapping[str, Any]) -> str:
+def proof(release: ProofFacts | ProvedRelease) -> str:
     """The section of the proof: the numbers of each consumer, and what failed."""
     return "\n\n".join([PROOF, *_proof(release)])
 
 
-def with_proof(text: str, release: Mapping[str, Any]) -> str:
+def with_proof(text: str, release: ProofFacts) -> str:
     """A card with the section of a later proof in the place of the one that it holds; as it is where it holds none."""
     before, heading, rest = text.partition(f"\n{PROOF}\n")
     if not heading:
@@ -30,7 +30,7 @@ def with_proof(text: str, release: Mapping[str, Any]) -> str:
     return f"{before}\n{proof(release)}\n{next_heading}{after}"
 
 
-def _proof(release: Mapping[str, Any]) -> Iterator[str]:
+def _proof(release: ProofFacts | ProvedRelease) -> Iterator[str]:
     if release["proved"]:
         yield "The library that reads it was asked the golden prompts, and said what the trained model had said."
     elif release["forced"]:
@@ -54,7 +54,7 @@ def _proof(release: Mapping[str, Any]) -> Iterator[str]:
     yield "`whet prove FOLDER` asks again, with the golden prompts of `golden.json` where that file is there."
 
 
-def use(name: str, release: Mapping[str, Any], is_adapter: bool, has_head: bool) -> Iterator[str]:
+def use(name: str, release: ProvedRelease, is_adapter: bool, has_head: bool) -> Iterator[str]:
     """How it is opened: text to copy, and for other consumers the form that they read."""
     commands = release["commands"]
     yield "FOLDER is the folder of this file."

@@ -13,9 +13,10 @@ from whet.release.exporting import write_proof
 from whet.release.forms.protocol import ROUNDING
 from whet.release.golden_of_run import golden_of
 from whet.release.importing import Foreign, foreign, recipe_of_import, take_in
-from whet.release.inspection.kept_proofs import FOLDER, PAGE, WEIGHTS
+from whet.release.inspection.kept_proofs import FOLDER, PAGE
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, prove_through
+from whet.reports.proof_facts import ProvedModel
 from whet.reports.result import Result
 from whet.store import model_registry
 from whet.store.atomic import remove
@@ -80,7 +81,15 @@ def _written(run: Run, outcome: Outcome) -> str:
     folder = run.folder / FOLDER / "imported"
     folder.mkdir(parents=True, exist_ok=True)
     facts = run.read_json("model/whet.json")
-    told = {"form": "imported", "type": None, "run": run.name, "notes": [], **base_identity(facts).facts()}
-    told[WEIGHTS] = weights_digest(facts)
-    write_proof(folder, told | {"proved": outcome.passed, "forced": not outcome.passed}, [outcome])
+    model: ProvedModel = {
+        "form": "imported",
+        "type": None,
+        "run": run.name,
+        "notes": [],
+        **base_identity(facts).facts(),
+        "weights": weights_digest(facts),
+        "proved": outcome.passed,
+        "forced": not outcome.passed,
+    }
+    write_proof(folder, model, [outcome])
     return str(folder / PAGE)

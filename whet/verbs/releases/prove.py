@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from whet.data.render.renderer import Renderer
 from whet.errors import InputError, ProofError, RunFolderError
@@ -18,10 +18,11 @@ from whet.release.forms.protocol import ROUNDING, Bound
 from whet.release.golden import Golden, read_golden
 from whet.release.golden_of_run import golden_of
 from whet.release.inspection.causes import with_causes
-from whet.release.inspection.kept_proofs import FOLDER, PAGE, RELEASE, WEIGHTS
+from whet.release.inspection.kept_proofs import FOLDER, PAGE, RELEASE
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, installed, prove_through
 from whet.release.publishing.places import opened
+from whet.reports.proof_facts import ConsumerFacts, ProvedModel, ReleaseFacts
 from whet.reports.result import Fact, Result
 from whet.store import model_registry
 from whet.store.checksums import weights_digest
@@ -29,6 +30,18 @@ from whet.store.reading import read_json_file
 from whet.store.run import DEFAULT_ROOT, Run
 
 BEHIND_URL = "url"
+
+
+class ProvedExport(TypedDict):
+    """One of the `exports` that `whet prove --json` prints."""
+
+    folder: str
+    form: str
+    type: str | None
+    page: str
+    """The proof for people."""
+    proved: bool
+    proofs: list[ConsumerFacts]
 
 
 class ProveResult(Result):
@@ -77,16 +90,20 @@ def _exports(model: Run | str | Path, root: Path | str) -> list[Path]:
     return found
 
 
-def _again(folder: Path, root: Path | str, base: str | None, observer: Observer) -> dict[str, Any]:
-    facts = read_json_file(folder / RELEASE, "form", "type", "run", "base", "bound", "served", "notes", "forced")
+def _again(folder: Path, root: Path | str, base: str | None, observer: Observer) -> ProvedExport:
+    needed = ("form", "type", "run", "base", "bound", "served", "notes", "forced")
+    facts: ReleaseFacts = read_json_file(folder / RELEASE, *needed)
     golden = read_golden(folder)
-    bound = Bound(facts["bound"]["mean"], facts["bound"]["largest"], tuple(facts["bound"]["fraction"]))
+    low, high = facts["bound"]["fraction"]
+    bound = Bound(facts["bound"]["mean"], facts["bound"]["largest"], (low, high))
     outcomes = []
     for name in installed(list(facts["served"])):
         served = opened(facts["served"][name], folder, facts, root, base)
         outcome = prove_through(golden, name, served, bound, observer)
         outcomes.append(with_causes(outcome, served, facts, root, observer))
-    return _written(folder, facts | _of(golden), outcomes)
+    proved = all(outcome.passed for outcome in outcomes)
+    asked: ReleaseFacts = {**facts, "weights": _weights_of(golden), "proved": proved}
+    return _written(folder, asked, outcomes)
 
 
 def _behind_url(
@@ -98,26 +115,40 @@ def _behind_url(
     more = {"stop_ids": golden.stop_ids, "of_other_days": of_other_days(golden, renderer)}
     served = Served(url=url, model=name, key=key, dtype=tuned.dtype, more=more)
     outcome = prove_through(golden, BEHIND_URL, served, ROUNDING["bfloat16"], observer)
-    facts = {"form": f"served at {url}", "type": None, "run": run.name, **tuned.identity.facts(), **_of(golden)}
+    facts: ProvedModel = {
+        "form": f"served at {url}",
+        "type": None,
+        "run": run.name,
+        **tuned.identity.facts(),
+        "weights": _weights_of(golden),
+        "notes": [],
+        "forced": False,
+        "proved": outcome.passed,
+    }
     folder = run.folder / FOLDER / BEHIND_URL
     folder.mkdir(parents=True, exist_ok=True)
     observer.done()
-    return _told(str(model), [_written(folder, facts | {"notes": [], "forced": False}, [outcome])])
+    return _told(str(model), [_written(folder, facts, [outcome])])
 
 
-def _of(golden: Golden) -> dict[str, Any]:
-    """Which weights these golden answers are of."""
-    return {WEIGHTS: weights_digest({"weights_sha256": golden.weights_sha256, "scale": golden.scale})}
+def _weights_of(golden: Golden) -> str:
+    """The digest of the weights that these golden answers are of."""
+    return weights_digest({"weights_sha256": golden.weights_sha256, "scale": golden.scale})
 
 
-def _written(folder: Path, facts: dict[str, Any], outcomes: list[Outcome]) -> dict[str, Any]:
-    proved = all(one.passed for one in outcomes)
-    write_proof(folder, facts | {"proved": proved}, outcomes)
-    where = {"folder": str(folder), "form": facts["form"], "type": facts["type"], "page": str(folder / PAGE)}
-    return where | {"proved": proved, "proofs": [one.facts() for one in outcomes]}
+def _written(folder: Path, facts: ProvedModel, outcomes: list[Outcome]) -> ProvedExport:
+    write_proof(folder, facts, outcomes)
+    return {
+        "folder": str(folder),
+        "form": facts["form"],
+        "type": facts["type"],
+        "page": str(folder / PAGE),
+        "proved": facts["proved"],
+        "proofs": [outcome.facts() for outcome in outcomes],
+    }
 
 
-def _told(model: str, proofs: list[dict[str, Any]]) -> ProveResult:
+def _told(model: str, proofs: list[ProvedExport]) -> ProveResult:
     """Raises ProofError with the first fault."""
     failed = next((one for one in proofs if not one["proved"]), None)
     if failed is None:

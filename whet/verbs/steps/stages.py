@@ -19,7 +19,7 @@ from whet.evaluation.goal import format_provable, provable
 from whet.evaluation.leaks import with_leaks
 from whet.evaluation.record import MADE_OF, made_of
 from whet.evaluation.studies.frontier import FrontierFacts, general_prompts, measure_frontier, task_rows
-from whet.evaluation.studies.interpolation import choose_nearer
+from whet.evaluation.studies.interpolation import NearerPoint, choose_nearer
 from whet.methods import method_of
 from whet.model.accelerator import forget_peak, peak_memory
 from whet.model.base import locate
@@ -154,7 +154,7 @@ def write_frontier(session: Session, observer: Observer) -> FrontierFacts:
     return facts
 
 
-def choose_nearer_point(session: Session, below: float, observer: Observer) -> dict[str, Any]:
+def choose_nearer_point(session: Session, below: float, observer: Observer) -> NearerPoint:
     """The point of a second try, chosen on what nothing else reads; writes nearer.json into the run."""
     observer.phase("choosing a point nearer to the base")
     point = choose_nearer(open_contest(session, observer), below)
