@@ -113,8 +113,9 @@ def _places(recipe: Recipe) -> Iterator[Place]:
     from whet.recipe.external import is_function  # with pydantic, for which `whet --help` has no time
 
     judges = [recipe.evaluate.judge, recipe.retrieval.judge if recipe.retrieval else None]
+    encoder = recipe.retrieval.encoder_at if recipe.retrieval else None
     rewards = [*getattr(recipe.method, "rewards", []), *(recipe.evaluate.wins or [])]
-    for asked in [*rewards, *judges, *recipe.compare.remote]:
+    for asked in [*rewards, *judges, encoder, *recipe.compare.remote]:
         function, key = getattr(asked, "function", None), getattr(asked, "key", None)
         if function:
             yield "function", os.path.realpath(function.rpartition(":")[0])
