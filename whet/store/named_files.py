@@ -1,4 +1,4 @@
-"""Files that a recipe names and a run reads again: rewards, schemas, metrics, encoders, tasks of lm-eval.
+"""Files that a recipe names and a run reads again: rewards, schemas, metrics, tasks of lm-eval.
 
 Their content is part of the run. A run that is resumed with another one would be half of each, and nobody could say
 which half its numbers come from.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.recipe.file_key import FileKey
-from whet.recipe.files import ENCODER_FILES, NamedFile, files_of
+from whet.recipe.files import NamedFile, files_of
 from whet.recipe.schema import Recipe
 from whet.recipe.trust import TASK_SUFFIXES, is_task_file
 from whet.store.atomic import sha256_file, sha256_text
@@ -56,10 +56,6 @@ def _read_with(key: FileKey, path: Path) -> list[Path]:
         return [path]
     if key.holds == "task" and is_task_file(str(path)):
         return _with_includes(path)
-
-    if key.holds == "encoder":  # a name of the Hub, or of a server, is no folder here
-        folder = path.expanduser()
-        return sorted({file for pattern in ENCODER_FILES for file in folder.rglob(pattern)}) if folder.is_dir() else []
 
     if key.holds == "model":  # whet.json names the checksums of the weights
         inner = path / "model" / "whet.json"

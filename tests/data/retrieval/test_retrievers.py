@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from whet.data.retrieval.documents import Passage
+from whet.data.retrieval.fusion import fused
 from whet.data.retrieval.retrievers import BM25, K1, B, Both, Dense, words_of
 from whet.data.retrieval.vectors import exact_nearness, unit_vectors
 from whet.errors import DataError, RunError
@@ -119,6 +120,7 @@ def test_both_joins_the_ranks_of_words_and_vectors() -> None:
     assert [hit.passage.id for hit in hits] == ["d", "a", "b"]
     assert [hit.score for hit in hits] == pytest.approx([1 / 61 + 1 / 62, 1 / 62 + 1 / 64, 1 / 61])
     assert Both(passages, Letters()).search(["lamp"], 1)[0] == hits[:1]
+    assert fused([["y"], ["x"]], str, str, 2) == [("x", 1 / 61), ("y", 1 / 61)]
 
 
 def test_vectors_that_are_none_are_refused() -> None:

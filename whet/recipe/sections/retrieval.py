@@ -57,7 +57,7 @@ class Retrieval(Strict):
         exclude_if=lambda by: by == "bm25",
         description="How passages are found: by words, by vectors (dense), or by both.",
     )
-    encoder: Annotated[Name | None, FileKey("encoder")] = Field(
+    encoder: Annotated[Name | None, FileKey("encoder", counts=True)] = Field(
         default=None,
         exclude_if=lambda name: name is None,
         description="Sentence encoder for dense and both: a folder, a model of the Hub, or its name at encoder_at.",
