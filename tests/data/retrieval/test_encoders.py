@@ -6,6 +6,7 @@ import json
 import threading
 from pathlib import Path
 
+import model2vec
 import numpy as np
 import pytest
 import torch
@@ -43,7 +44,6 @@ def test_a_static_vector_is_the_mean_of_the_tokens_vectors(static: Path) -> None
 
 def test_static_vectors_are_those_of_model2vec(static: Path, tmp_path: Path) -> None:
     """Its own library over the same folders: plain, and with weights, a mapping of tokens and a text cut short."""
-    model2vec = pytest.importorskip("model2vec", reason="the library that the format comes from is not installed")
     folder = static_encoder(tmp_path / "mapped")
     size = len(load_file(folder / "model.safetensors")["embeddings"])
     random = np.random.default_rng(0)
@@ -114,14 +114,6 @@ def test_what_is_put_before_a_question_and_how_long_it_may_be_says_the_folder(tm
     assert np.allclose(encoder.encode_query(["A MAT"])[0], states(folder, "dog a mat").mean(0), atol=1e-5)
     cut = states(folder, "cat the cat").mean(0)
     assert np.allclose(encoder.encode_document([TEXTS[0]])[0], cut, atol=1e-5)
-
-
-def test_it_gives_what_sentence_transformers_gives(tmp_path: Path) -> None:
-    library = pytest.importorskip("sentence_transformers", reason="the library of the format is not installed")
-    folder = with_modules(tiny_bert(tmp_path / "bert"), {"pooling_mode_mean_tokens": True}, "Normalize")
-    theirs = library.SentenceTransformer(str(folder), device="cpu").encode_document(TEXTS)
-    found = open_encoder(str(folder)).encode_document(TEXTS)
-    assert np.allclose(found / np.linalg.norm(found, axis=1, keepdims=True), theirs, atol=1e-5)
 
 
 def test_what_is_not_known_is_refused(tmp_path: Path) -> None:

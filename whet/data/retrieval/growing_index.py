@@ -23,7 +23,7 @@ from whet.data.retrieval.encoders.encoder import SentenceEncoder
 from whet.data.retrieval.fusion import DEPTH, fused
 from whet.data.retrieval.postings import LivePart, Postings, Scorer, Statistics, merged, postings_of
 from whet.data.retrieval.retrievers import Hit, best_of
-from whet.data.retrieval.vectors import SLACK, exact_nearness, unit_vectors
+from whet.data.retrieval.vectors import SLACK, about_nearness, exact_nearness, unit_vectors
 from whet.recipe.sections.retrieval import By
 
 MOST_PARTS = 8
@@ -130,7 +130,7 @@ class Snapshot:
         assert self.encoder is not None, "this index holds no vectors"
         asked_D = unit_vectors(self.encoder.encode_query, [query])[0]
         units = [part.vectors for part in self.parts]
-        held_P = np.concatenate([unit_PD @ asked_D for unit_PD in units])
+        held_P = np.concatenate([about_nearness(unit_PD, asked_D) for unit_PD in units])
         live_P = np.concatenate([part.live_P for part in self.live])
         among = np.flatnonzero(live_P if mask_P is None else live_P & mask_P)
 

@@ -16,7 +16,7 @@ import numpy as np
 from whet.data.retrieval.documents import Passage
 from whet.data.retrieval.encoders.encoder import SentenceEncoder
 from whet.data.retrieval.fusion import DEPTH, fused
-from whet.data.retrieval.vectors import SLACK, exact_nearness, unit_vectors
+from whet.data.retrieval.vectors import SLACK, about_nearness, exact_nearness, unit_vectors
 from whet.errors import DataError
 from whet.recipe.sections.retrieval import By
 from whet.text.words import SEARCH_WORDS
@@ -85,7 +85,7 @@ class Dense:
             scores = exact_nearness(self._unit_PD[places], asked_D)
             return _best([self.passages[place] for place in places], scores, count)
 
-        return best_of(self._unit_PD @ asked_D, count, SLACK, ranked)
+        return best_of(about_nearness(self._unit_PD, asked_D), count, SLACK, ranked)
 
 
 class Both:

@@ -13,6 +13,7 @@ from whet.errors import InputError, ModelError
 from whet.model_server import ModelServer
 from whet.recipe.files import ENCODER_FILES
 from whet.recipe.sections.retrieval import EncoderAt, Retrieval
+from whet.recipe.trust import refuse_foreign_encoder
 from whet.store.atomic import sha256_file
 
 FORM = "1"
@@ -29,6 +30,7 @@ def encoder_of(settings: Retrieval) -> OpenedEncoder | None:
 def open_encoder(name: str, at: EncoderAt | None = None) -> OpenedEncoder:
     """Raises InputError for what is no encoder, RunError for a URL that stays away."""
     if at is not None:
+        refuse_foreign_encoder(at.url)
         return RemoteEncoder(ModelServer(at.url, name, at.key, at.seconds, at.retries))
 
     folder = folder_of(name)
