@@ -36,7 +36,12 @@ def tiny_bert(folder: Path) -> Path:
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
     (folder / "vocab.txt").write_text("\n".join(names))
     torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
     BertModel(BertConfig(vocab_size=len(names), max_position_embeddings=32, **sizes)).eval().save_pretrained(folder)
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
     return folder

@@ -41,6 +41,6 @@ def exact_nearness(unit_ND: np.ndarray, asked_D: np.ndarray) -> np.ndarray:
 
 
 def about_nearness(unit_ND: np.ndarray, asked_D: np.ndarray) -> np.ndarray:
-    """The same but for rounding, for all vectors there are, (N), float32: less than half of `SLACK` off. Not by a matrix
-    product, for which a library would start threads that wait for each other where several clients ask."""
+    """The same but for rounding, (N), float32, and sooner: less than half of `SLACK` off. Not by a matrix product, for
+    which a library would start threads that wait for each other where several clients ask."""
     return np.vecdot(unit_ND, asked_D)
