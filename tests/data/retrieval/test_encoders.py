@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoModel, AutoTokenizer
 
 from tests.encoders import embeddings_server, letters, static_encoder, tiny_bert, with_modules
@@ -43,7 +45,8 @@ def test_a_static_vector_is_the_mean_of_the_tokens_vectors(static: Path) -> None
 
 
 def test_static_vectors_are_those_of_model2vec(static: Path, tmp_path: Path) -> None:
-    """Its own library over the same folders: plain, and with weights, a mapping of tokens and a text cut short."""
+    """Its own library over the same folders: plain, with weights, a mapping and a text cut short, and with words
+    that it does not know."""
     folder = static_encoder(tmp_path / "mapped")
     size = len(load_file(folder / "model.safetensors")["embeddings"])
     random = np.random.default_rng(0)
@@ -56,9 +59,20 @@ def test_static_vectors_are_those_of_model2vec(static: Path, tmp_path: Path) -> 
     told = {"model_type": "model2vec", "normalize": False, "max_length": 12}
     (folder / "config.json").write_text(json.dumps(told))
     texts = ["When does the harbour open?", "Tea: 2 coins. " * 20, "x"]
-    for one in (static, folder):
+    for one in (static, folder, of_words(tmp_path / "words")):
         theirs = model2vec.StaticModel.from_pretrained(str(one)).encode(texts, normalize=False)
         assert np.allclose(open_encoder(str(one)).encode_document(texts), theirs, atol=1e-5)
+
+
+def of_words(folder: Path) -> Path:
+    """A tokenizer of four words, for which all others are unknown: these are left out."""
+    folder.mkdir()
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "x": 1, "Tea": 2, "the": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.save(str(folder / "tokenizer.json"))
+    save_file({"embeddings": np.arange(1.0, 9.0, dtype=np.float32).reshape(4, 2)}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": False}))
+    return folder
 
 
 def test_a_table_for_another_tokenizer_is_refused(tmp_path: Path) -> None:
