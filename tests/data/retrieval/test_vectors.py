@@ -43,7 +43,7 @@ def test_scores_that_are_a_little_off_cost_no_hit(count: int) -> None:
 
 
 def test_a_hit_at_the_edge_of_what_was_looked_at_is_not_taken_for_the_best() -> None:
-    """Four equal texts take the first places, so the second hit lies where scores that are off may hide a better one."""
+    """Four equal texts take the first places, so the second hit lies where scores that are off may hide another."""
     true = {"a": 0.9, "b": 0.8987, "c": 0.8993, "d": 0.1}
     texts = ["a", "a", "a", "a", "b", "c", *"dddd"]
     about = np.array([0.9, 0.9, 0.9, 0.9, 0.8991, 0.8989, 0.1, 0.1, 0.1, 0.1])
