@@ -3,6 +3,7 @@
     python -m bench.shown.raft             prints the numbers
     python -m bench.shown.raft short       the same with documents that the base can read without learning to
     python -m bench.shown.raft medquad     the retriever alone, on the medical questions of WHET_DATA/medquad
+    python -m bench.shown.raft medquad ENCODER    the same by words, by the encoder's vectors, and by both
 
 The documents are made-up passages about people, things and events; each question asks for one fact. All questions about
 a document are on one side of the split, so nothing that was learned by heart helps on the test rows. One question in
@@ -19,13 +20,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import whet
 from nano import tasks_passage as task
 from whet.data.retrieval.documents import Passage, read_documents
-from whet.data.retrieval.retrievers import BM25
+from whet.data.retrieval.encoders.opening import open_encoder
+from whet.data.retrieval.retrievers import retriever_of
 from whet.evaluation.retrieval.retriever_quality import DEPTHS, measure_retriever
+from whet.recipe.sections.retrieval import By
 from whet.stats.paired import paired_difference
 from whet.store.run import Run
 
@@ -59,8 +62,9 @@ def compared(folder: Path, retrieval: str, **settings: Any) -> dict[str, Any]:
     return numbers(folder, without, raft)
 
 
-def run_medquad(folder: Path, data: Path, rows: int = 500, words: int = 200) -> dict[str, Any]:
-    """The retriever alone, on questions about diseases; the documents are all answers that institutes gave."""
+def run_medquad(folder: Path, data: Path, rows: int = 500, words: int = 200, encoder: str = "") -> dict[str, Any]:
+    """The retriever alone, on questions about diseases; the documents are all answers that institutes gave. With an
+    encoder each way to find passages."""
     folder.mkdir(parents=True, exist_ok=True)
     values = [json.loads(line) for line in data.read_text("utf-8").splitlines()]
     file = folder / "answers.jsonl"
@@ -69,9 +73,15 @@ def run_medquad(folder: Path, data: Path, rows: int = 500, words: int = 200) -> 
     )
     passages = read_documents(file, words)
     chosen = Random(0).sample(range(len(values)), min(rows, len(values)))
-    hits = BM25(passages).search([values[n]["question"] for n in chosen], max(DEPTHS))
     own, by = named_passages([f"m{n}" for n in chosen], passages)
-    return {"passages": len(passages), **asdict(measure_retriever(hits, own, by))}
+
+    def measured(way: By) -> dict[str, Any]:
+        retriever = retriever_of(passages, way, opened)
+        hits = retriever.search([values[n]["question"] for n in chosen], max(DEPTHS))
+        return {"passages": len(passages), **asdict(measure_retriever(hits, own, by))}
+
+    opened = open_encoder(encoder) if encoder else None
+    return {way: measured(way) for way in get_args(By)} if encoder else measured("bm25")
 
 
 def named_passages(names: Sequence[str | None], passages: Sequence[Passage]) -> tuple[list[set[str]], str]:
@@ -145,8 +155,9 @@ def made_task(documents: int, seed: int = 0, level: int = 2) -> tuple[list[dict[
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as made:
-        if sys.argv[1:] == ["medquad"]:
-            found = run_medquad(Path(made), Path(os.environ["WHET_DATA"]) / "medquad" / "medquad.jsonl")
+        if sys.argv[1:2] == ["medquad"]:
+            data = Path(os.environ["WHET_DATA"]) / "medquad" / "medquad.jsonl"
+            found = run_medquad(Path(made), data, encoder="".join(sys.argv[2:3]))
         elif sys.argv[1:] == ["short"]:
             found = run(Path(made), 130, level=1, oracle_share=0.8, steps=80, **{"split.test": 0.25})
         else:

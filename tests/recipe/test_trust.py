@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.encoders import embeddings_server
 from whet.cli import main
+from whet.data.retrieval.encoders.opening import encoder_of
 from whet.errors import InputError
 from whet.evaluation.forgetting.lm_eval_tasks import open_tasks
 from whet.generation.chat_client import ChatClient
@@ -81,6 +83,31 @@ def test_what_another_has_named_is_refused_unread(run: Run, tmp_path: Path, fres
         with pytest.raises(InputError, match=r"not used on this machine before\n.*--trust"):
             load()
     assert not (tmp_path / "ran").exists()
+
+
+def test_documents_are_not_sent_where_a_foreign_run_says(tmp_path: Path, fresh: Callable[[str], None]) -> None:
+    """With a key or without: the texts are the user's own."""
+    (tmp_path / "a.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    server = embeddings_server()
+    retrieval = {"documents": "d", "by": "dense", "encoder": "e", "encoder_at": {"url": server.url}}
+    asked = load_recipe({"data": str(tmp_path / "a.jsonl"), "retrieval": retrieval})
+    Run.create(tmp_path / "runs", asked, "two")
+
+    def found() -> None:
+        settings = Run.open("two", tmp_path / "runs").recipe.retrieval
+        assert settings is not None
+        encoder_of(settings)
+
+    fresh("somebody else")
+    with pytest.raises(InputError, match=r"sends your documents.*\n.*--trust"):
+        found()
+    assert server.asked == []
+    fresh("me")
+    load_recipe({"data": str(tmp_path / "a.jsonl"), "retrieval": retrieval})
+    found()
+    fresh("me")
+    found()
+    assert len(server.asked) == 2
 
 
 def test_a_file_that_was_exchanged_is_refused(run: Run, tmp_path: Path, fresh: Callable[[str], None]) -> None:

@@ -29,8 +29,11 @@ from whet.data.cache_key import made_by
 from whet.data.read.source import fingerprint, labels
 from whet.data.render.renderer import Renderer
 from whet.data.retrieval.documents import documents_fingerprint
+from whet.data.retrieval.encoders.opening import folder_of as folder_of_encoder
+from whet.data.retrieval.encoders.opening import identity_of
 from whet.recipe.external import is_function
 from whet.recipe.schema import Recipe
+from whet.recipe.sections.retrieval import Retrieval
 from whet.store.atomic import remove, sha256_file, write_json, write_text
 from whet.types import Row
 
@@ -58,12 +61,20 @@ def folder_of(cache: Path, recipe: Recipe, renderer: Renderer, limit: int | None
         *(["columns of the rows"] if is_function(recipe.evaluate.metric) else []),
         renderer.fingerprint,
         documents_fingerprint(Path(recipe.retrieval.documents).expanduser()) if recipe.retrieval else "",
+        *_encoder(recipe.retrieval),
         made_by("whet.data.prepare"),
         *(part for data in (recipe.data, recipe.test) if data for part in (fingerprint(data), *labels(data), "")),
     ]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     return cache / f"rows-{digest[:24]}"
+
+
+def _encoder(settings: Retrieval | None) -> list[str]:
+    """The files of an encoder that finds passages; of one at a URL its name alone is known, which the recipe holds."""
+    if settings is None or settings.encoder is None or settings.encoder_at is not None:
+        return []
+    return [identity_of(folder_of_encoder(settings.encoder))]
 
 
 def seal(folder: Path, columns: dict[str, np.ndarray], test_rows: list[Row], facts: Mapping[str, Any]) -> None:

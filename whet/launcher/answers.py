@@ -12,8 +12,9 @@ from whet.data.read.strict_json import parse
 from whet.errors import DataError
 from whet.evaluation.prompts import FittedPrompts
 from whet.evaluation.transcript import Transcript, key_of
-from whet.generation.chat_client import ANOTHER_SERVER, BadResponse, ChatClient, tokens_used
+from whet.generation.chat_client import ChatClient, tokens_used
 from whet.launcher.rows_to_send import question
+from whet.model_server import ANOTHER_SERVER, BadResponse
 from whet.observer import Count
 from whet.types import Completion, Message, Row, written_call
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from whet.errors import InputError
-from whet.generation.chat_client import ChatClient, secret_of
+from whet.generation.chat_client import ChatClient
 from whet.generation.collection.sources import is_url, refuse_secret_url
+from whet.model_server import secret_of
 from whet.recipe.schema import Recipe
 from whet.store import identity
 

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from whet.errors import InputError, RunError
-from whet.generation.chat_client import FIRST_WAIT, LONGEST_WAIT, BadResponse
 from whet.launcher.place import Place
+from whet.model_server import FIRST_WAIT, LONGEST_WAIT, BadResponse
 
 PAGE, MOST_PAGES = 100, 20
 TRIES = 6

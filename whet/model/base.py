@@ -17,10 +17,10 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
+from whet.building import building
 from whet.errors import ModelError, count, nearest
 from whet.model.accelerator import is_processor
 from whet.model.architecture_proof import prove_head
-from whet.model.building import building
 from whet.model.gguf.convert import cost, unpacked
 from whet.model.quantised.load import load_quantised
 from whet.model.quantised.nf4 import keep_weights_unpacked

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from whet.building import building
 from whet.model.adapter import add_adapter
 from whet.model.base import (
     load_config,
@@ -23,7 +24,6 @@ from whet.model.base import (
     refuse_larger_tokenizer,
     refuse_pickles,
 )
-from whet.model.building import building
 from whet.model.quantised.load import refuse_quantised, refuse_unquantisable
 from whet.model.quantised.nf4 import bitsandbytes
 from whet.recipe.bases import NANO, folder_of

@@ -15,10 +15,10 @@ import torch
 from torch.nn.functional import silu
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from whet.building import building
 from whet.data.batches.forest import build_batch
 from whet.model.adapter import add_adapter
 from whet.model.architecture_proof import fuse, install_forest
-from whet.model.building import building
 from whet.model.policy import Policy
 from whet.planning.machine import Calibration, Dtype, machine_facts
 from whet.planning.memory import Setting

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Holds = Literal["data", "base", "teacher", "documents", "rows", "task", "code", "schema", "prompt", "model"]
+Holds = Literal["data", "base", "teacher", "documents", "rows", "task", "code", "schema", "prompt", "model", "encoder"]
 
 
 class FileKey(NamedTuple):

@@ -21,6 +21,8 @@ from whet.recipe.file_key import FileKey
 from whet.recipe.schema import Recipe
 
 TEXT_FILES = (".txt", ".md")
+ENCODER_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+"""What is read of a sentence encoder's folder, and of the folders within."""
 LARGEST_PROMPT = 1 << 20
 Models = tuple[type[BaseModel], ...]
 Change = Callable[[str, FileKey, Any], Any]
@@ -203,6 +205,8 @@ def _is_beside(name: str, key: FileKey, folder: Path) -> bool:
         return True
     if key.holds == "teacher":
         return holds_a_model(path)
+    if key.holds == "encoder":
+        return holds_a_model(path) or (path / "modules.json").is_file()
     if key.holds in ("rows", "task"):
         return path.exists()
 

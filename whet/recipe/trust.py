@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Asker = Callable[[str], bool]
 """Puts a question to the user; True where he agrees."""
 Place = tuple[str, str]
-"""("function", its file), ("code", a base), ("key", variable and URL)."""
+"""("function", its file), ("code", a base), ("key", variable and URL), ("encoder", URL)."""
 ANY_BASE = ("code", "")
 TASK_SUFFIXES = (".yaml", ".yml")
 
@@ -94,6 +94,13 @@ def refuse_foreign_server(variable: str, url: str) -> None:
         _refuse(place, f"a request to {url} with the key in {variable}", b"", "sends")
 
 
+def refuse_foreign_encoder(url: str) -> None:
+    """Raises InputError where a run from elsewhere would send the user's documents somewhere."""
+    place = ("encoder", url)
+    if place in _state.named | _state.stored:
+        _refuse(place, f"your documents and questions to {url}", b"", "sends")
+
+
 def _refuse(place: Place, what: str, content: bytes, does: str = "runs") -> None:
     digest = hashlib.sha256("\0".join((place[0], place[1] if not content else "")).encode() + content).hexdigest()
     if place in _state.named or _state.agreed:
@@ -113,14 +120,18 @@ def _places(recipe: Recipe) -> Iterator[Place]:
     from whet.recipe.external import is_function  # with pydantic, for which `whet --help` has no time
 
     judges = [recipe.evaluate.judge, recipe.retrieval.judge if recipe.retrieval else None]
+    encoder = recipe.retrieval.encoder_at if recipe.retrieval else None
     rewards = [*getattr(recipe.method, "rewards", []), *(recipe.evaluate.wins or [])]
-    for asked in [*rewards, *judges, *recipe.compare.remote]:
+    for asked in [*rewards, *judges, encoder, *recipe.compare.remote]:
         function, key = getattr(asked, "function", None), getattr(asked, "key", None)
         if function:
             yield "function", os.path.realpath(function.rpartition(":")[0])
 
         if key:
             yield "key", f"{key} {getattr(asked, 'url', '')}"
+
+    if encoder:
+        yield "encoder", encoder.url
 
     for task in recipe.forgetting.lm_eval:
         if is_task_file(task):

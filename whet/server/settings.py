@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from whet.recipe.sections.retrieval import By
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -28,7 +30,13 @@ class Settings:
     documents: Path | None = None
     """A folder whose documents every project may search, as the store "documents"."""
     documents_encoder: str = ""
-    """A sentence encoder that finds passages by their vectors; empty: BM25, as in training."""
+    """A sentence encoder that finds passages by their vectors: a folder, a model of the Hub, or its name at the URL."""
+    documents_encoder_url: str = ""
+    """OpenAI-compatible URL, as far as /v1, where the encoder answers; empty: it is read here."""
+    documents_encoder_key: str = ""
+    """Name of the environment variable that holds the key for it."""
+    documents_by: By | None = None
+    """How passages are found where no recipe says it; None: by vectors where there is an encoder, else by words."""
     workers: int = 1
     """Processes that train; 0 takes jobs and leaves them to workers on other machines."""
     code_graders: bool = False

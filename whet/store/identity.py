@@ -26,6 +26,7 @@ COUNTED = (
     "keep.prompts",
     "forgetting.suites",
     "evaluate.metric",
+    "retrieval.encoder",
 )
 """Keys whose files count by their bytes (FileKey.counts), in the order of the hash, on which the names of runs hang."""
 
@@ -105,8 +106,9 @@ def _told(value: object) -> str:
 
 
 def data_hash(recipe: Recipe) -> str:
-    """sha256 over the data of a recipe, its test file, its documents, what it replays, its suites, and the file of a
-    metric of one's own. Documents in a folder called `base` or `none` never counted; to count them would rename runs.
+    """sha256 over the data of a recipe, its test file, its documents, what it replays, its suites, the file of a metric
+    of one's own, and its encoder. Documents in a folder called `base` or `none` never counted; to count them would
+    rename runs.
     """
     data = data_digest(recipe.data)
     digests = []

@@ -16,7 +16,6 @@ import torch
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
 from whet.errors import NonFiniteError, RecipeError
-from whet.generation.chat_client import secret_of
 from whet.model.accelerator import TF32_SAID, products_in_tf32, refuse_no_tf32
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.adapter_options import adapter_notes
@@ -27,6 +26,7 @@ from whet.model.open import OpenedModel
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
 from whet.model.quantised.nf4 import bitsandbytes
+from whet.model_server import secret_of
 from whet.observer import Collecting, Observer
 from whet.recipe.bases import gguf_base
 from whet.recipe.conflicts.keep import refuse_keep_contradictions

@@ -9,7 +9,8 @@ import pytest
 from tests.data.retrieval.test_retrievers import Letters
 from whet.data.retrieval.documents import Passage
 from whet.data.retrieval.growing_index import MOST_PARTS, Document, GrowingIndex
-from whet.data.retrieval.retrievers import BM25, Dense
+from whet.data.retrieval.retrievers import BM25, Dense, Hit, retriever_of
+from whet.recipe.sections.retrieval import By
 
 RANDOM = Random(1)
 WORDS = [f"w{int(RANDOM.paretovariate(0.6))}" for _ in range(300)]
@@ -81,18 +82,39 @@ def test_a_change_during_a_merge_is_not_lost(monkeypatch: pytest.MonkeyPatch) ->
     assert index.snapshot.search(QUERIES, 5) == BM25(passages(index)).search(QUERIES, 5)
 
 
-def test_an_encoder_finds_as_dense_retrieval_does() -> None:
+def lettered(name: str, version: int = 0) -> Document:
+    """Texts of few letters, so that many are equally near, and some equal."""
+    random = Random(f"{name} {version}")
+    texts = ["".join(random.choices("abc", k=random.randint(1, 5))) + " w1" * random.randint(0, 1) for _ in range(3)]
+    passages = tuple(Passage(f"{name}#{n}", text, name) for n, text in enumerate(texts, start=1))
+    return Document(name, name, (name,), passages, {"version": version})
+
+
+@pytest.mark.parametrize("by", ["dense", "both"])
+def test_an_encoder_finds_what_a_new_index_would_find_with_the_same_scores(by: By) -> None:
+    """After changes and merges of chance, bit for bit: also of equal scores, and of equal texts."""
+    random, index = Random(0), GrowingIndex(Letters())
+    index.change([index.prepare([lettered(f"d{n:02}") for n in range(60)])])
+    queries, ties = ["ab", "c", "abca w1", "zz"], 0
+    for version in range(1, 20):
+        names = random.sample([f"d{n:02}" for n in range(80)], 2)
+        index.change([index.prepare([lettered(name, version) for name in names])], random.sample(["d07", "d11"], 1))
+        index.merge()
+        new = retriever_of(passages(index), by, Letters())
+        for query, expected in zip(queries, new.search(queries, 12), strict=True):
+            found = index.snapshot.find(query, 12, by=by)
+            assert [Hit(each.passage, each.score) for each in found] == expected
+            ties += len(expected) - len({hit.score for hit in expected})
+    assert by == "both" or ties > 20
+
+
+def test_of_documents_that_are_wanted_the_nearest_are_found() -> None:
     index = GrowingIndex(Letters())
-    texts = {"a": ["aab", "bbbb"], "b": ["ac", "aab"], "c": ["xyz"]}
-    held = {
-        name: tuple(Passage(f"{name}#{n}", text, name) for n, text in enumerate(each)) for name, each in texts.items()
-    }
-    index.change([index.prepare([Document(name, name, (name,), held[name]) for name in "ca"])])
-    index.change([index.prepare([Document("b", "b", ("b",), held["b"])])], ["c"])
-    expected = Dense([*held["a"], *held["b"]], encoder=Letters()).search(["ab", "c"], 3)
-    for hits, theirs in zip(index.snapshot.search(["ab", "c"], 3), expected, strict=True):
-        assert [hit.passage for hit in hits] == [hit.passage for hit in theirs]
-        assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in theirs])
+    index.change([index.prepare([lettered(f"d{n:02}", n % 3) for n in range(60)])])
+    held = [lettered(f"d{n:02}", n % 3) for n in range(60) if n % 3 == 2]
+    expected = Dense([passage for one in held for passage in one.passages], Letters()).search(["ab"], 7)[0]
+    found = index.snapshot.find("ab", 7, lambda one: one.attributes["version"] == 2)
+    assert [Hit(each.passage, each.score) for each in found] == expected
 
 
 def test_only_wanted_documents_are_found_and_an_empty_index_finds_nothing() -> None:

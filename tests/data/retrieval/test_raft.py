@@ -4,18 +4,23 @@ test with really retrieved passages."""
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.encoders import static_encoder
 from whet.data.prepare import prepare
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
+from whet.data.retrieval.documents import read_documents
+from whet.data.retrieval.encoders.opening import open_encoder
 from whet.data.retrieval.raft import PassageLookup, with_passages_that_fit
+from whet.data.retrieval.retrievers import retriever_of
 from whet.errors import DataError, RecipeError
 from whet.recipe.load import load_recipe
-from whet.recipe.sections.retrieval import Retrieval
+from whet.recipe.sections.retrieval import By, Retrieval
 from whet.stats.paired import wilson
 from whet.store.identity import identity
 from whet.types import Row
@@ -143,6 +148,39 @@ def test_prepared_rows_learn_with_raft_and_are_asked_with_the_retriever(
     assert "cake" in tokenizer.decode(prepare(recipe, tokenizer, cache=tmp_path / "cache").train[0].ids)
 
 
+@pytest.mark.parametrize("by", ["dense", "both"])
+def test_learned_and_asked_rows_have_what_the_encoder_finds(documents: Path, tmp_path: Path, by: By) -> None:
+    place = static_encoder(tmp_path / "encoder")
+    found = lookup(documents, by=by, encoder=str(place), oracle_share=0.5)
+    retriever = retriever_of(read_documents(documents), by, open_encoder(str(place)))
+    for n in range(20):
+        hits = [hit.passage for hit in retriever.search([question(n).messages[0]["content"]], 50)[0]]
+        assert found.in_use(question(n)).passages == hits[:3]
+        shown, own = found.to_learn(question(n)), found.own(question(n))
+        distractors = [passage for passage in hits if passage.id not in own][:3]
+        assert {passage.id for passage in shown.passages} - own <= {passage.id for passage in distractors}
+        assert shown.oracle == (not own.isdisjoint({passage.id for passage in shown.passages}))
+
+
+def test_prepared_rows_are_made_anew_with_another_encoder(documents: Path, tmp_path: Path, make_tokenizer) -> None:
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(json.dumps({"prompt": f"{town}?", "completion": f"M{n}"}) + "\n" for n, town in enumerate(TOWNS))
+    )
+    place = static_encoder(tmp_path / "encoder")
+    settings = {"documents": str(documents), "by": "dense", "encoder": str(place), "oracle_share": 0.0, "passages": 1}
+    recipe = load_recipe({"data": str(tmp_path / "rows.jsonl"), "retrieval": settings})
+
+    def learned() -> list[list[int]]:
+        prepared = prepare(recipe, make_tokenizer(None, [], eos="</s>"), cache=tmp_path / "cache")
+        return [list(segment.ids) for segment in prepared.train]
+
+    first = learned()
+    assert learned() == first
+    shutil.rmtree(place)
+    static_encoder(place, seed=1)
+    assert learned() != first
+
+
 def test_a_row_that_is_too_long_goes_without_its_last_passages(documents: Path, make_tokenizer) -> None:
     renderer = Renderer(make_tokenizer(None, [], eos="</s>"))
     found, row = lookup(documents), question(5)
@@ -185,3 +223,30 @@ def test_a_run_is_named_by_the_bytes_of_its_documents_and_not_by_their_place(doc
     assert name(moved) == before
     moved.write_text(documents.read_text() + '{"text": "One more."}\n')
     assert name(moved) != before
+
+
+def test_a_run_is_named_by_what_its_encoder_is_and_not_by_its_place(documents: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+
+    def name(**retrieval: object) -> tuple[str, str]:
+        keys = {"documents": str(documents), **retrieval}
+        return identity(load_recipe({"data": str(tmp_path / "rows.jsonl"), "retrieval": keys}))
+
+    one, same = static_encoder(tmp_path / "one"), static_encoder(tmp_path / "same")
+    other = static_encoder(tmp_path / "other", seed=1)
+    assert name(by="dense", encoder=str(one)) == name(by="dense", encoder=str(same))
+    assert name(by="dense", encoder=str(one)) != name(by="dense", encoder=str(other))
+    names = {name(), name(by="both", encoder=str(one)), name(by="dense", encoder=str(one))}
+    assert len(names | {name(by="dense", encoder="owner/name")}) == 4
+    assert name(by="bm25") == name() == name(encoder=None, encoder_at=None)
+
+
+def test_an_encoder_is_found_beside_the_recipe(documents: Path, tmp_path: Path) -> None:
+    static_encoder(tmp_path / "encoder")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: rows.jsonl\nretrieval: {documents: towns.jsonl, by: dense, encoder: encoder}\n")
+    loaded = load_recipe(recipe).retrieval
+    assert loaded and loaded.encoder == str(tmp_path / "encoder")
+    recipe.write_text("data: rows.jsonl\nretrieval: {documents: towns.jsonl, by: dense, encoder: owner/name}\n")
+    loaded = load_recipe(recipe).retrieval
+    assert loaded and loaded.encoder == "owner/name"

@@ -1,21 +1,19 @@
-"""BM25 against its formula, dense retrieval with an encoder of ours, and what happens when there is nothing to find."""
+"""BM25 against its formula, dense retrieval and both joined with an encoder of ours, and what happens when there is
+nothing to find."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from transformers import BertConfig, BertModel, BertTokenizer
 
 from whet.data.retrieval.documents import Passage
-from whet.data.retrieval.retrievers import BM25, K1, B, Dense, words_of
-from whet.errors import DataError, InputError
+from whet.data.retrieval.fusion import fused
+from whet.data.retrieval.retrievers import BM25, K1, B, Both, Dense, words_of
+from whet.data.retrieval.vectors import exact_nearness, unit_vectors
+from whet.errors import DataError, RunError
 
 TEXTS = [
     "The blue lamp stands in the kitchen.",
@@ -75,7 +73,7 @@ def test_words_ignore_case_and_punctuation_and_cut_scripts_without_spaces() -> N
 class Letters:
     """Encodes a text as its letters' counts."""
 
-    def encode_query(self, inputs: list[str], /, **options: Any) -> np.ndarray:
+    def encode_query(self, inputs: list[str], /) -> np.ndarray:
         return np.array([[text.lower().count(chr(97 + n)) for n in range(26)] for text in inputs], float)
 
     encode_document = encode_query
@@ -83,42 +81,52 @@ class Letters:
 
 def test_dense_retrieval_ranks_by_cosine() -> None:
     passages = [Passage(name, text, "s") for name, text in (("a#1", "aab"), ("b#1", "bbbb"), ("c#1", "ac"))]
-    hits = Dense(passages, encoder=Letters()).search(["ab"], 2)[0]
+    hits = Dense(passages, Letters()).search(["ab"], 2)[0]
     assert [hit.passage.id for hit in hits] == ["a#1", "b#1"]
-    assert hits[0].score == pytest.approx(3 / math.sqrt(10)) and hits[1].score == pytest.approx(1 / math.sqrt(2))
+    assert [hit.score for hit in hits] == pytest.approx([3 / math.sqrt(10), 1 / math.sqrt(2)], abs=1e-3)
 
 
-def test_the_real_library_finds_what_a_plain_computation_finds(tmp_path: Path) -> None:
-    """sentence-transformers with a tiny BERT of random weights, and the same vectors from transformers alone."""
-    library = pytest.importorskip("sentence_transformers", reason="dense retrieval is an extra: whet[dense]")
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"the cat sat on a mat dog ran far away".split()]
-    (tmp_path / "vocab.txt").write_text("\n".join(names))
-    tokenizer = BertTokenizer(str(tmp_path / "vocab.txt"))
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    bert = BertModel(BertConfig(vocab_size=len(names), max_position_embeddings=32, **sizes)).eval()
-    bert.save_pretrained(tmp_path / "bert")
-    tokenizer.save_pretrained(tmp_path / "bert")
-    made = library.SentenceTransformer(str(tmp_path / "bert"), device="cpu")
-    made.prompts = {"query": "the dog ", "document": ""}
-    made.save(str(tmp_path / "encoder"))
-    texts = ["the cat sat on a mat", "dog ran far away", "a mat", "cat sat"]
+def test_of_equal_scores_the_first_passage_is_nearest_whatever_stands_beside_it() -> None:
+    """Many passages with nearly the same vectors: which are found, and their scores, does not hang on their number."""
+    random = np.random.default_rng(0)
+    texts = ["".join(chr(97 + n) for n in random.integers(0, 26, 12)) for _ in range(3000)]
     passages = [Passage(str(n), text, "") for n, text in enumerate(texts)]
-
-    def vector(text: str) -> torch.Tensor:
-        found = bert(**tokenizer([text], return_tensors="pt")).last_hidden_state[0].mean(0)
-        return found / found.norm()
-
-    hits = Dense(passages, str(tmp_path / "encoder")).search(["cat on a mat"], 4)[0]
-    with torch.no_grad():
-        expected = {text: float(vector(text) @ vector("the dog cat on a mat")) for text in texts}
-    assert {hit.passage.text: hit.score for hit in hits} == pytest.approx(expected, abs=1e-4)
-    with pytest.raises(InputError, match="cannot be opened"):
-        Dense(passages, str(tmp_path / "nothing"))
+    whole = Dense(passages, Letters()).search(["abcdefgh", "zyx"], 30)
+    for hits in whole:
+        few = Dense([hit.passage for hit in hits], Letters())
+        query = ["abcdefgh", "zyx"][whole.index(hits)]
+        assert few.search([query], 30)[0] == sorted(hits, key=lambda hit: -hit.score)
+        ties = [(-hit.score, int(hit.passage.id)) for hit in hits]
+        assert ties == sorted(ties) and len({score for score, _ in ties}) < len(ties), "there are ties, in order"
+        assert [hit.passage for hit in hits] == by_plain_sorting(passages, query, 30)
 
 
-def test_dense_retrieval_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(InputError, match="sentence-transformers") as raised:
-        Dense(PASSAGES, "some-model")
-    assert "whet[dense]" in raised.value.fix
+def by_plain_sorting(passages: list[Passage], query: str, count: int) -> list[Passage]:
+    encode = Letters().encode_query
+    unit = unit_vectors(encode, [passage.text for passage in passages])
+    scores = exact_nearness(unit, unit_vectors(encode, [query])[0])
+    order = sorted(range(len(passages)), key=lambda place: (-scores[place], place))
+    return [passages[place] for place in order[:count]]
+
+
+def test_both_joins_the_ranks_of_words_and_vectors() -> None:
+    """By hand: 1 / (60 + rank) from each order that holds the passage; equal sums in the order of the passages."""
+    held = {"a": "lamp zzz", "b": "pmal", "c": "plam zz", "d": "lamp lamp zq"}
+    passages = [Passage(name, text, "") for name, text in held.items()]
+    words = [hit.passage.id for hit in BM25(passages).search(["lamp"], 9)[0]]
+    vectors = [hit.passage.id for hit in Dense(passages, Letters()).search(["lamp"], 9)[0]]
+    assert words == ["d", "a"] and vectors == ["b", "d", "c", "a"]
+    hits = Both(passages, Letters()).search(["lamp"], 3)[0]
+    assert [hit.passage.id for hit in hits] == ["d", "a", "b"]
+    assert [hit.score for hit in hits] == pytest.approx([1 / 61 + 1 / 62, 1 / 62 + 1 / 64, 1 / 61])
+    assert Both(passages, Letters()).search(["lamp"], 1)[0] == hits[:1]
+    assert fused([["y"], ["x"]], str, str, 2) == [("x", 1 / 61), ("y", 1 / 61)]
+
+
+def test_vectors_that_are_none_are_refused() -> None:
+    class Broken(Letters):
+        def encode_document(self, inputs: list[str], /) -> np.ndarray:
+            return np.full((len(inputs), 4), np.nan)
+
+    with pytest.raises(RunError, match="no vectors"):
+        Dense(PASSAGES, Broken())

@@ -45,7 +45,7 @@ def prompts(tmp_path: Path) -> Path:
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WHET_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("whet.generation.chat_client.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("whet.model_server.FIRST_WAIT", 0.0)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

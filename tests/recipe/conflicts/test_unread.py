@@ -43,6 +43,21 @@ IDLE: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         {"columns": {"passage": "p"}, "retrieval": {"documents": "d"}},
     ),
     (
+        {"retrieval": {"documents": "d", "encoder": "e"}},
+        "retrieval.encoder: e",
+        {"retrieval": {"documents": "d", "encoder": "e", "by": "both"}},
+    ),
+    (
+        {"retrieval": {"documents": "d", "by": "dense"}},
+        "retrieval.by: dense",
+        {"retrieval": {"documents": "d", "encoder": "e", "by": "dense"}},
+    ),
+    (
+        {"retrieval": {"documents": "d", "encoder_at": {"url": "http://h/v1"}}},
+        "retrieval.encoder_at: http://h/v1",
+        {"retrieval": {"documents": "d", "encoder": "e", "by": "dense", "encoder_at": {"url": "http://h/v1"}}},
+    ),
+    (
         {"evaluate": {"wins": {"kind": "exact"}}, "method": "classify"},
         "evaluate.wins",
         {"evaluate": {"wins": {"kind": "exact"}}, "method": "dpo"},

@@ -212,5 +212,5 @@ def test_changes_show_in_the_next_answer_while_32_clients_ask(served: Served, fo
 def test_bm25_of_the_service_is_that_of_training(served: Served, folder: Path) -> None:
     from whet.data.retrieval.documents import read_documents
 
-    found = served.service.library.snapshot("any", "documents").search([QUESTION], 5)
+    found = served.service.library.snapshot("any", "documents", served.service.library.usual).search([QUESTION], 5)
     assert found == BM25(read_documents(folder)).search([QUESTION], 5)

@@ -6,21 +6,25 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fastapi.testclient import TestClient
 from openai import OpenAI
 
+from tests.encoders import static_encoder
 from tests.release.made_runs import made_run
 from whet import api
 from whet.data.prepare import Prepared, prepared_of
 from whet.data.render.renderer import Renderer
+from whet.data.retrieval.documents import read_documents
+from whet.data.retrieval.retrievers import BM25
 from whet.evaluation.facts import RetrievalFacts
 from whet.evaluation.retrieval.measure import measure_retrieved
 from whet.generation.serving.request import AnswerRequest
 from whet.methods import method_of
 from whet.observer import Silent
+from whet.recipe.sections.retrieval import By
 from whet.server.application import create_app
 from whet.server.inference.hosting.host import Host
 from whet.server.settings import Settings
@@ -51,10 +55,12 @@ def documents_and_rows(folder: Path) -> tuple[Path, Path]:
     return documents, data
 
 
-def keys_of(folder: Path) -> dict[str, Any]:
+def keys_of(folder: Path, by: By = "bm25") -> dict[str, Any]:
     """A recipe of few questions about a folder of documents."""
     documents, data = documents_and_rows(folder)
     retrieval = {"documents": str(documents), "passages": 2, "words": 12, "refusal": "not stated", "template": TEMPLATE}
+    if by != "bm25":
+        retrieval |= {"by": by, "encoder": str(static_encoder(folder / "encoder"))}
     columns, evaluate = {"prompt": "q", "completion": "a"}, {"forgetting": False, "max_new_tokens": 16}
     return {
         "data": str(data),
@@ -126,6 +132,17 @@ def check(said: list[Served], rows: Prepared, renderer: Renderer) -> None:
         assert served.prompt == renderer.prompt_ids(shown.row.prompt)
 
 
+def ids_of(said: list[Served]) -> list[list[str]]:
+    return [[each["passage"] for each in served.passages] for served in said]
+
+
+def ids_by_words(run: Run, rows: Prepared) -> list[list[str]]:
+    """What BM25 finds for the same questions."""
+    assert run.recipe.retrieval is not None
+    found = BM25(read_documents(Path(run.recipe.retrieval.documents), 12))
+    return [[hit.passage.id for hit in hits] for hits in found.search([one.question for one in rows.shown], 2)]
+
+
 def facts_of(said: list[Served], rows: Prepared, run: Run) -> RetrievalFacts:
     """The evaluation's own words about the answers of the service."""
     assert run.recipe.retrieval is not None
@@ -133,8 +150,12 @@ def facts_of(said: list[Served], rows: Prepared, run: Run) -> RetrievalFacts:
     return measure_retrieved(rows.shown, {"base": answers, "tuned": answers}, run.recipe.retrieval, None)
 
 
-def test_passages_prompts_and_grounding_are_those_of_the_evaluation(tmp_path: Path, prompts: list[list[int]]) -> None:
-    run = made_run(tmp_path, **keys_of(tmp_path))
+@pytest.mark.parametrize("by", get_args(By))
+def test_passages_prompts_and_grounding_are_those_of_the_evaluation(
+    tmp_path: Path, prompts: list[list[int]], by: By
+) -> None:
+    """The service is told nothing: the recipe of the run says how passages are found."""
+    run = made_run(tmp_path, **keys_of(tmp_path, by))
     rows, renderer = rows_of(run)
     with serve_run(run, tmp_path / "home") as http:
         said = ask(http, run.name, rows, prompts)
@@ -142,6 +163,7 @@ def test_passages_prompts_and_grounding_are_those_of_the_evaluation(tmp_path: Pa
     check(said, rows, renderer)
     assert "passages" not in without
 
+    assert (ids_of(said) == ids_by_words(run, rows)) == (by == "bm25"), "the ways to find passages find the same"
     facts = facts_of(said, rows, run)["tuned"]
     for measure in ("k_precision", "bigrams", "supported"):
         values = [served.grounding[measure] for served in said if served.grounding[measure] is not None]
@@ -157,8 +179,11 @@ def ask_plainly(http: TestClient, model: str, messages: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_answers_recall_and_grounding_are_those_of_a_real_tune(tmp_path: Path, prompts: list[list[int]]) -> None:
-    recipe = {"base": "nano", "dtype": "float32", "steps": 30, "keep": {"replay": "none"}, **keys_of(tmp_path)}
+@pytest.mark.parametrize("by", get_args(By))
+def test_answers_recall_and_grounding_are_those_of_a_real_tune(
+    tmp_path: Path, prompts: list[list[int]], by: By
+) -> None:
+    recipe = {"base": "nano", "dtype": "float32", "steps": 30, "keep": {"replay": "none"}, **keys_of(tmp_path, by)}
     result = api.tune(recipe, run_root=tmp_path / "runs")
     run = Run.open(result["run"], tmp_path / "runs")
     rows, renderer = rows_of(run)

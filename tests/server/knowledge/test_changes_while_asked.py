@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.encoders import static_encoder
 from tests.server.knowledge.conftest import Served
 from whet.data.retrieval import growing_index
 from whet.server.knowledge import shelves
+from whet.server.knowledge.library import Library
 
 CLIENTS, VERSIONS, PARTS = 32, 10, 8
 
@@ -63,6 +65,20 @@ def text_of(version: int) -> str:
     return "\n\n".join(f"The fee of tariff {n} is version {version} " + "coins " * 150 for n in range(PARTS))
 
 
+@pytest.fixture(params=["bm25", "dense", "both"])
+def found_by(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """How the service finds passages."""
+    if request.param == "bm25":
+        return {}
+    return {"documents_by": request.param, "documents_encoder": str(static_encoder(tmp_path / "encoder"))}
+
+
+def asked_for(library: Library, project: str, store: str) -> list[str]:
+    """All passages about the fee: by vectors every passage is a hit."""
+    found = library.search(project, store, "what is the fee of the tariff", 10 * PARTS)
+    return [each.passage.text for each in found if "tariff" in each.passage.text]
+
+
 def version_of(text: str) -> int:
     return int(text.split("version ")[1].split()[0])
 
@@ -81,7 +97,7 @@ def many_merges_and_slow_changes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_document_of_a_folder_changes(
-    serve: Callable[..., Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found_by: dict[str, Any]
 ) -> None:
     """Searches go on while somebody looks, as they do where much has changed."""
     monkeypatch.setattr(shelves, "LOOK_SECONDS", 0.1)
@@ -92,12 +108,12 @@ def test_a_document_of_a_folder_changes(
         (folder / f"other{number}.txt").write_text(f"Something else {number}. " * 30)
     path = folder / "fees.md"
     path.write_text(text_of(0))
-    library = serve(documents=folder).service.library
+    library = serve(documents=folder, **found_by).service.library
 
     def ask() -> set[int]:
-        found = library.search("p", "documents", "what is the fee of the tariff", 2 * PARTS)
-        assert len(found) == PARTS
-        return {version_of(each.passage.text) for each in found}
+        texts = asked_for(library, "p", "documents")
+        assert len(texts) == PARTS
+        return {version_of(text) for text in texts}
 
     with Askers(ask) as askers:
         for version in range(1, VERSIONS):
@@ -109,8 +125,9 @@ def test_a_document_of_a_folder_changes(
             askers.acknowledged = version
 
 
-def test_a_file_of_a_store_changes(served: Served) -> None:
+def test_a_file_of_a_store_changes(serve: Callable[..., Served], found_by: dict[str, Any]) -> None:
     """By the API a file is added and another one removed: each is in force once its call returns."""
+    served = serve(**found_by)
     client, library = served.client(), served.service.library
     store = client.vector_stores.create(file_ids=[served.upload("Something else. " * 30)]).id
     with served.service.database.read() as connection:
@@ -122,9 +139,9 @@ def test_a_file_of_a_store_changes(served: Served) -> None:
 
     def ask() -> set[int]:
         oldest = limits[0]
-        found = library.search(project, store, "what is the fee of the tariff", 3 * PARTS)
+        texts = asked_for(library, project, store)
         newest = limits[1]
-        versions = [version_of(each.passage.text) for each in found]
+        versions = [version_of(text) for text in texts]
         assert all(versions.count(version) == PARTS for version in versions), "a document in part"
         assert oldest <= min(versions) and max(versions) <= newest, (oldest, set(versions), newest)
         return {max(versions)}

@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 
-from tests.data.retrieval.test_retrievers import Letters
 from tests.server.knowledge.conftest import Served
 from whet.data.retrieval.documents import read_documents
-from whet.data.retrieval.retrievers import BM25, Dense
+from whet.data.retrieval.retrievers import BM25
 from whet.errors import InputError
 from whet.server.knowledge import shelves
 from whet.server.knowledge.cuts import Cut
 from whet.server.knowledge.folder import Folder
 from whet.server.knowledge.library import Library
-from whet.server.settings import Settings
 
 LAMP = "The blue lamp stands in the kitchen."
 
@@ -175,17 +173,3 @@ def test_a_folder_that_is_gone_is_said_and_comes_back(serve: Callable[..., Serve
         texts(library, "lamp")
     folder.with_name("away").rename(folder)
     assert texts(library, "lamp") == [LAMP]
-
-
-def test_an_encoder_finds_passages_by_their_vectors(folder: Path, served: Served, tmp_path: Path) -> None:
-    library = Library(Settings(home=tmp_path, documents=folder), served.service.database, Letters())
-    found = library.search("anybody", "documents", "lamp lamp", 5)
-    assert len(found) == 4 and found[0].passage.text == LAMP  # all are hits, the nearest first
-    expected = Dense(read_documents(folder), encoder=Letters()).search(["lamp lamp"], 5)[0]
-    assert [each.passage.id for each in found] == [hit.passage.id for hit in expected]
-    library.close()
-
-
-def test_an_encoder_that_is_not_there_is_said_at_the_start(served: Served, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="sentence-transformers|cannot be opened"):
-        Library(Settings(home=tmp_path, documents_encoder="no/such"), served.service.database)

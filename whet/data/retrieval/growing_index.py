@@ -4,7 +4,8 @@ A snapshot never changes: whoever holds one sees all documents as they were at o
 change builds a small part beside the large ones and then puts a new snapshot in the place of the old; parts grow
 together from time to time (`merge`), which changes no hit and no score. Passages are found as in training: BM25 over
 the same words with the same scores to the last bit, equal scores in the order of the documents, equal texts once.
-With an encoder they are found by its vectors, as `retrievers.Dense` does.
+With an encoder they can also be found by its vectors, or by both, as `retrievers.Dense` and `Both` do: with the same
+scores to the last bit, too.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from whet.data.retrieval.documents import Passage
+from whet.data.retrieval.encoders.encoder import SentenceEncoder
+from whet.data.retrieval.fusion import DEPTH, fused
 from whet.data.retrieval.postings import LivePart, Postings, Scorer, Statistics, merged, postings_of
-from whet.data.retrieval.retrievers import Hit, SentenceEncoder, unit_vectors
+from whet.data.retrieval.retrievers import Hit, best_of
+from whet.data.retrieval.vectors import SLACK, about_nearness, exact_nearness, unit_vectors
+from whet.recipe.sections.retrieval import By
 
 MOST_PARTS = 8
 """Beyond it small parts are merged: each costs a search some 20 microseconds a word."""
@@ -56,6 +61,12 @@ class Part:
         number = bisect_right(self.first_D, place) - 1
         return self.documents[number], place - int(self.first_D[number])
 
+    @property
+    def vectors(self) -> np.ndarray:
+        """Those of an index with an encoder, (P, D)."""
+        assert self.unit_PD is not None
+        return self.unit_PD
+
     def mask(self, wanted: Callable[[Document], bool]) -> np.ndarray:
         """Which passages are of documents that are wanted."""
         sizes = [len(document.passages) for document in self.documents]
@@ -67,6 +78,8 @@ class FoundPassage:
     document: Document
     passage: Passage
     score: float
+    place: tuple[tuple[Any, ...], int]
+    """By which equal scores are sorted: the order of the document, and the passage's number in it from 0."""
 
 
 class Snapshot:
@@ -88,52 +101,69 @@ class Snapshot:
         """As every retriever: for each query at most `count` passages, best first."""
         return [[Hit(each.passage, each.score) for each in self.find(query, count)] for query in queries]
 
-    def find(self, query: str, count: int, wanted: Callable[[Document], bool] | None = None) -> list[FoundPassage]:
-        """The same with their documents; of those alone that are `wanted`."""
+    def find(
+        self, query: str, count: int, wanted: Callable[[Document], bool] | None = None, by: By | None = None
+    ) -> list[FoundPassage]:
+        """The same with their documents; of those alone that are `wanted`. `by`: of an index with an encoder, how they
+        are found; its vectors, if nothing is said. Raises what the encoder raises."""
         if not self.parts:
             return []
-        if self.encoder is None:
-            scores_P, floor = self._scorer.scores(query), 0.0
-        else:
-            scores_P, floor = self._nearness(self.encoder, query), -np.inf
-        if wanted is not None:
-            scores_P[~np.concatenate([part.mask(wanted) for part in self.parts])] = floor
-        return self._best(scores_P, np.flatnonzero(scores_P > floor), count)
+        mask_P = None if wanted is None else np.concatenate([part.mask(wanted) for part in self.parts])
+        match by or ("bm25" if self.encoder is None else "dense"):
+            case "bm25":
+                return self._by_words(query, count, mask_P)
+            case "dense":
+                return self._by_vectors(query, count, mask_P)
+        depth = max(DEPTH, count)
+        lists = self._by_words(query, depth, mask_P), self._by_vectors(query, depth, mask_P)
+        best = fused(lists, lambda found: found.passage.text, lambda found: found.place, count)
+        return [replace(found, score=score) for found, score in best]
 
-    def _nearness(self, encoder: SentenceEncoder, query: str) -> np.ndarray:
-        asked_D = unit_vectors(encoder.encode_query, [query])[0]
-        found = []
-        for part, live in zip(self.parts, self.live, strict=True):
-            assert part.unit_PD is not None
-            found.append(np.where(live.live_P, part.unit_PD @ asked_D, np.float32(-np.inf)))
-        return np.concatenate(found)
+    def _by_words(self, query: str, count: int, mask_P: np.ndarray | None) -> list[FoundPassage]:
+        scores_P = self._scorer.scores(query)
+        if mask_P is not None:
+            scores_P[~mask_P] = 0
+        among = np.flatnonzero(scores_P > 0)
+        return self._best(scores_P[among], among, count, 0.0, lambda places: scores_P[places])
 
-    def _best(self, scores_P: np.ndarray, among: np.ndarray, count: int) -> list[FoundPassage]:
+    def _by_vectors(self, query: str, count: int, mask_P: np.ndarray | None) -> list[FoundPassage]:
+        assert self.encoder is not None, "this index holds no vectors"
+        asked_D = unit_vectors(self.encoder.encode_query, [query])[0]
+        units = [part.vectors for part in self.parts]
+        held_P = np.concatenate([about_nearness(unit_PD, asked_D) for unit_PD in units])
+        live_P = np.concatenate([part.live_P for part in self.live])
+        among = np.flatnonzero(live_P if mask_P is None else live_P & mask_P)
+
+        def exact(places: np.ndarray) -> np.ndarray:
+            numbers = np.searchsorted(self._scorer.ends, places, "right") - 1
+            inside = places - np.asarray(self._scorer.ends)[numbers]
+            chosen = [units[number][place] for number, place in zip(numbers.tolist(), inside.tolist(), strict=True)]
+            return exact_nearness(np.stack(chosen), asked_D) if chosen else np.zeros(0, np.float32)
+
+        return self._best(held_P[among], among, count, SLACK, exact)
+
+    def _best(
+        self, held: np.ndarray, among: np.ndarray, count: int, slack: float, scores: Callable[[np.ndarray], np.ndarray]
+    ) -> list[FoundPassage]:
         """The best of these places: of equal scores in the order of the documents, of equal texts the first."""
-        held, wanted = scores_P[among], 2 * count
-        while True:
-            chosen = among
-            if wanted < len(among):
-                chosen = among[held >= np.partition(held, len(among) - wanted)[len(among) - wanted]]
-            best = self._unlike(scores_P, chosen.tolist(), count)
-            if len(best) == count or len(chosen) == len(among):
-                return best
-            wanted *= 4
+        return best_of(
+            held, count, slack, lambda chosen: self._unlike(among[chosen].tolist(), scores(among[chosen]), count)
+        )
 
-    def _unlike(self, scores_P: np.ndarray, places: list[int], count: int) -> list[FoundPassage]:
+    def _unlike(self, places: list[int], scores: np.ndarray, count: int) -> list[FoundPassage]:
         ordered = []
-        for place in places:
+        for place, score in zip(places, scores.tolist(), strict=True):
             part = bisect_right(self._scorer.ends, place) - 1
             document, number = self.parts[part].document(place - self._scorer.ends[part])
-            ordered.append((-float(scores_P[place]), document.order, number, document))
-        ordered.sort(key=lambda each: each[:3])
+            ordered.append((-score, (document.order, number), document))
+        ordered.sort(key=lambda each: each[:2])
 
         found: dict[str, FoundPassage] = {}
-        for negative, _, number, document in ordered:
+        for negative, place, document in ordered:
             if len(found) == count:
                 break
-            passage = document.passages[number]
-            found.setdefault(passage.text, FoundPassage(document, passage, -negative))
+            passage = document.passages[place[1]]
+            found.setdefault(passage.text, FoundPassage(document, passage, -negative, place))
         return list(found.values())
 
 

@@ -23,8 +23,9 @@ from whet.data.batches.segment_files import root_of
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Rendered, Renderer
 from whet.data.retrieval.documents import Passage, read_documents
+from whet.data.retrieval.encoders.opening import encoder_of
 from whet.data.retrieval.passages import as_many_as_fit, question_of, with_passages
-from whet.data.retrieval.retrievers import BM25, Hit, words_of
+from whet.data.retrieval.retrievers import Hit, retriever_of, words_of
 from whet.data.split.row_traits import content_hash
 from whet.recipe.schema import Recipe
 from whet.recipe.sections.retrieval import Retrieval
@@ -57,10 +58,11 @@ class PassageLookup:
     """The documents of a recipe, searched for its rows. What a row gets depends on the row and the seed alone."""
 
     def __init__(self, settings: Retrieval, seed: int, named: bool) -> None:
-        """`named`: a column names each row's passage, and a row that names none is one that no passage answers."""
+        """`named`: a column names each row's passage, and a row that names none is one that no passage answers. Raises
+        DataError for documents that cannot be read, InputError and RunError for an encoder that cannot."""
         self.settings, self.seed, self.named = settings, seed, named
         self.passages = read_documents(Path(settings.documents).expanduser(), settings.words, settings.column)
-        self.retriever = BM25(self.passages)
+        self.retriever = retriever_of(self.passages, settings.by, encoder_of(settings))
         self._words = {passage.id: _spaced(passage.text) for passage in self.passages}
         twins: dict[str, set[str]] = {}
 

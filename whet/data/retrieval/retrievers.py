@@ -1,4 +1,4 @@
-"""Which passages belong to a question: BM25 over words, or nearness in a sentence encoder's space.
+"""Which passages belong to a question: BM25 over words, nearness in a sentence encoder's space, or both.
 
 Equal scores are in the order of the passages, so the same question always finds the same passages. Of passages with
 the same text the first one is a hit.
@@ -9,18 +9,20 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from whet.data.retrieval.documents import Passage
-from whet.errors import DataError, InputError
+from whet.data.retrieval.encoders.encoder import SentenceEncoder
+from whet.data.retrieval.fusion import DEPTH, fused
+from whet.data.retrieval.vectors import SLACK, about_nearness, exact_nearness, unit_vectors
+from whet.errors import DataError
+from whet.recipe.sections.retrieval import By
 from whet.text.words import SEARCH_WORDS
 
 K1, B = 1.5, 0.75
 """Lucene's form of BM25 with bm25s's defaults (Robertson and Zaragoza 2009, doi:10.1561/1500000019)."""
-BATCH = 64
-"""Texts that an encoder reads at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +31,17 @@ class Hit:
     score: float
 
 
+class WithScore(Protocol):
+    @property
+    def score(self) -> float: ...
+
+
+Scored = TypeVar("Scored", bound=WithScore)
+
+
 class Retriever(Protocol):
     def search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
         """For each query at most `count` passages, best first."""
-        ...
-
-
-class SentenceEncoder(Protocol):
-    """What Dense needs of a sentence encoder; sentence-transformers' `SentenceTransformer` is one. Encoders that were
-    trained for search put different words before questions and passages, which is why there are two methods."""
-
-    def encode_query(self, inputs: list[str], /, **options: Any) -> Any:
-        """One vector a question, as an array of (questions, width)."""
-        ...
-
-    def encode_document(self, inputs: list[str], /, **options: Any) -> Any:
-        """One vector a passage, as an array of (passages, width)."""
         ...
 
 
@@ -74,26 +71,61 @@ class BM25:
 
 
 class Dense:
-    """Passages whose vectors are nearest to the question's, by cosine. Needs sentence-transformers, or any `encoder`
-    that is given. Raises InputError where neither is there."""
+    """Passages whose vectors are nearest to the question's, by cosine. Every passage is a hit."""
 
-    def __init__(self, passages: Sequence[Passage], model: str = "", encoder: SentenceEncoder | None = None) -> None:
-        self.passages = _some(passages)
-        self._encoder = encoder or sentence_encoder(model)
-        self._unit_PD = unit_vectors(self._encoder.encode_document, [passage.text for passage in self.passages])
+    def __init__(self, passages: Sequence[Passage], encoder: SentenceEncoder) -> None:
+        self.passages, self._encoder = _some(passages), encoder
+        self._unit_PD = unit_vectors(encoder.encode_document, [passage.text for passage in self.passages])
 
     def search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
-        if queries:
-            scores_QP = unit_vectors(self._encoder.encode_query, list(queries)) @ self._unit_PD.T
-        else:
-            scores_QP = []
-        return [_best(self.passages, scores_P, count) for scores_P in scores_QP]
+        return [self._nearest(unit_vectors(self._encoder.encode_query, [query])[0], count) for query in queries]
+
+    def _nearest(self, asked_D: np.ndarray, count: int) -> list[Hit]:
+        def ranked(places: np.ndarray) -> list[Hit]:
+            scores = exact_nearness(self._unit_PD[places], asked_D)
+            return _best([self.passages[place] for place in places], scores, count)
+
+        return best_of(about_nearness(self._unit_PD, asked_D), count, SLACK, ranked)
 
 
-def unit_vectors(encode: Callable[..., Any], texts: list[str]) -> np.ndarray:
-    """Vectors of length 1, one a text."""
-    found = np.asarray(encode(texts, batch_size=BATCH, show_progress_bar=False), np.float32)
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+class Both:
+    """The hits by words and the hits by vectors, joined by their ranks."""
+
+    def __init__(self, passages: Sequence[Passage], encoder: SentenceEncoder) -> None:
+        self._retrievers = BM25(passages), Dense(passages, encoder)
+        self._order = {id(passage): place for place, passage in enumerate(self._retrievers[0].passages)}
+
+    def search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
+        return [self._joined(query, count) for query in queries]
+
+    def _joined(self, query: str, count: int) -> list[Hit]:
+        depth = max(DEPTH, count)
+        lists = [retriever.search([query], depth)[0] for retriever in self._retrievers]
+        best = fused(lists, lambda hit: hit.passage.text, lambda hit: self._order[id(hit.passage)], count)
+        return [Hit(hit.passage, score) for hit, score in best]
+
+
+def retriever_of(passages: Sequence[Passage], by: By, encoder: SentenceEncoder | None) -> Retriever:
+    """Raises DataError for no passages, RunError and InputError of an encoder that fails."""
+    if by == "bm25":
+        return BM25(passages)
+    assert encoder is not None, "the recipe is refused without one"
+    return (Dense if by == "dense" else Both)(passages, encoder)
+
+
+def best_of(held_N: np.ndarray, count: int, slack: float, ranked: Callable[[np.ndarray], list[Scored]]) -> list[Scored]:
+    """At most `count` hits, best first, of which `ranked` gives those among some places with their true scores. `held`
+    are scores that are less than half of `slack` off: so few places are looked at, and none is missed."""
+    every, wanted = np.arange(len(held_N)), 2 * count
+    while True:
+        places, least = every, -np.inf
+        if wanted < len(every):
+            least = float(np.partition(held_N, len(every) - wanted)[len(every) - wanted]) - slack
+            places = every[held_N >= least]
+        best = ranked(places)
+        if len(places) == len(every) or (len(best) == count and best[-1].score >= least + slack / 2):
+            return best
+        wanted *= 4
 
 
 def words_of(text: str) -> list[str]:
@@ -115,23 +147,3 @@ def _some(passages: Sequence[Passage]) -> list[Passage]:
         fix = "bring documents: whet.data.retrieval.documents.read_documents"
         raise DataError("there are no passages to search", fix=fix)
     return list(passages)
-
-
-def sentence_encoder(model: str) -> SentenceEncoder:
-    fix = "pip install 'whet[dense]', or leave dense retrieval out: BM25 needs nothing"
-    try:
-        from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise InputError("dense retrieval needs the package sentence-transformers", fix=fix) from error
-
-    if not model:
-        raise InputError(
-            "dense retrieval needs an encoder", fix="name one, as in sentence-transformers/all-MiniLM-L6-v2"
-        )
-
-    try:
-        return SentenceTransformer(model)
-    except (OSError, ValueError) as error:
-        said = str(error).strip().splitlines()
-        what = f"the sentence encoder cannot be opened: {said[0] if said else type(error).__name__}"
-        raise InputError(what, value=model, fix="name a folder or a model of the Hub that is one") from error

@@ -11,6 +11,7 @@ import torch
 
 from whet.data.prepare import Prepared, prepared_of, read_rows
 from whet.data.retrieval.documents import Passage, read_documents
+from whet.data.retrieval.encoders.opening import open_encoder
 from whet.data.retrieval.retrievers import BM25, Dense, Retriever
 from whet.errors import DataError, InputError, RunFolderError
 from whet.evaluation import decision
@@ -52,11 +53,11 @@ from whet.evaluation.retrieval.retriever_quality import (
     passages_with_answer,
 )
 from whet.evaluation.transcript import FILE
-from whet.generation.chat_client import secret_of
 from whet.generation.collection.sources import refuse_secret_url
 from whet.model.architecture_proof import forest_refusal, install_forest
 from whet.model.open import open_trained
 from whet.model.policy import Policy
+from whet.model_server import secret_of
 from whet.observer import Observer
 from whet.recipe.external import is_function
 from whet.recipe.schema import Evaluate, Recipe
@@ -374,7 +375,7 @@ class Comparison:
             if encoder is None:
                 self._retriever = BM25(passages)
             else:
-                self._retriever = Dense(passages, encoder)
+                self._retriever = Dense(passages, open_encoder(encoder))
         return self._retriever
 
 

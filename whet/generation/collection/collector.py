@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from whet.data.rows.convert import every_row
 from whet.errors import DataError, InputError, RunError
-from whet.generation.chat_client import BadResponse
 from whet.generation.collection.rows_file import CollectSettings, Request, RowsFile, request_of
 from whet.generation.collection.spending import SpendingLimit, Usage, worst_case
+from whet.model_server import BadResponse
 from whet.observer import Observer, Silent
 from whet.recipe.schema import Distil, Recipe
 from whet.store.lock import Lock

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from whet.building import building
 from whet.data.batches.loader import in_order
 from whet.errors import ModelError, ProofError, RunFolderError
 from whet.model.adapter import HEAD, causal_lm, merge_adapter
 from whet.model.architecture_proof import install_paths, unfuse
 from whet.model.base import UNREADABLE, saved_tokenizer, straight_to
-from whet.model.building import building
 from whet.model.heads.linear import Scorer
 from whet.model.policy import Policy, evaluating
 from whet.model.precision import device

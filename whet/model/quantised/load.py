@@ -18,8 +18,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from whet.building import building
 from whet.errors import ModelError
-from whet.model.building import building
 from whet.model.quantised.nf4 import BLOCK, keep_weights_unpacked, nf4_config, quantised_linears
 from whet.model.weights_identity import add_tensor
 

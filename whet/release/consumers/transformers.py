@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from whet.model.building import building
+from whet.building import building
 from whet.model.precision import device
 from whet.release.consumers.in_process import Asked, AskedForScores, computing_in, opening
 from whet.release.consumers.protocol import Served

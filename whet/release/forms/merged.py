@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from whet.building import building
 from whet.model.adapter import load_adapter, merge_adapter
 from whet.model.base import load_base, load_config
-from whet.model.building import building
 from whet.model.quantised.nf4 import bitsandbytes
 from whet.observer import Observer
 from whet.release.adapter_weights import adapter_weights, streamable

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -96,6 +97,18 @@ vector_store_files = Table(
     Index("vector_stores_of_file", "file"),
 )
 """`place` is when the file came, and tells it from the same file that left and came again."""
+
+passage_vectors = Table(
+    "passage_vectors",
+    metadata,
+    Column("encoder", String, primary_key=True),
+    Column("text", String, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+    Column("used_at", Float, nullable=False),
+    Index("passage_vectors_by_use", "used_at"),
+)
+"""What an encoder says to a text: by the identity of the one and the sha256 of the other, float32 in little-endian
+order. It belongs to nobody: it says nothing of whose text it is, and can be made again."""
 
 jobs = Table(
     "jobs",

@@ -136,10 +136,13 @@ def wanted_attributes(filters: Any) -> dict[str, Any]:
 
 
 def refuse_ranking(options: Any) -> None:
-    """Scores of BM25 have no upper end that a threshold could be a share of. Raises ApiError 400."""
+    """Scores of words have no upper end that a threshold could be a share of, and ranks have no scale. Raises ApiError
+    400."""
     if options in (None, {}, {"ranker": "auto"}, {"ranker": "none"}):
         return
-    raise unsupported("ranking_options", "passages are ranked by BM25 alone, as in training.")
+    raise unsupported(
+        "ranking_options", "passages are ranked in one way, which the recipe of the model or the service says."
+    )
 
 
 def refuse_chunking(chunking: Chunking | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from whet.server.database.paging import Order
 from whet.server.errors import ApiError
 from whet.server.knowledge.folder import Seen, document_id
-from whet.server.knowledge.library import FOLDER, PLAIN_CUT, Library
+from whet.server.knowledge.library import FOLDER, Library
 from whet.server.knowledge.shapes import file_object, store_object
 
 
@@ -57,7 +57,7 @@ class FolderStore:
             raise ApiError(400, what, code="store_is_a_folder", param="vector_store_id")
 
     def _files(self) -> dict[str, Seen]:
-        shelf = self.library.folder_shelf(PLAIN_CUT)
+        shelf = self.library.folder_shelf(self.library.usual.contents)
         shelf.snapshot()
         return shelf.folder.seen
 

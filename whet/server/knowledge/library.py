@@ -6,6 +6,7 @@ up to date before each search. So several servers over one database find the sam
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -18,14 +19,17 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from whet.data.retrieval.encoders.opening import open_encoder
 from whet.data.retrieval.growing_index import Document, FoundPassage, Snapshot
-from whet.data.retrieval.retrievers import SentenceEncoder, sentence_encoder
-from whet.errors import RunFolderError
+from whet.errors import RunFolderError, WhetError
+from whet.recipe.sections.retrieval import EncoderAt
 from whet.server.database.opening import Database
 from whet.server.errors import ApiError
 from whet.server.files.records import find_file
 from whet.server.knowledge.cuts import Cut, Unreadable, attributes_match, cut_content
 from whet.server.knowledge.folder import Folder
+from whet.server.knowledge.kept_vectors import UNAVAILABLE, KeptEncoder, forget_unused
+from whet.server.knowledge.manner import Contents, Manner, manner_of_service
 from whet.server.knowledge.records import (
     Attachment,
     attach,
@@ -42,7 +46,7 @@ FOLDER = "documents"
 """The store that is the folder of `whet serve --documents`, in every project."""
 MOST_SHELVES = 256
 """Indexes of stores held at a time; the one that was asked least recently makes room, and is made again when asked."""
-PLAIN_CUT = Cut()
+log = logging.getLogger("whet.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +76,24 @@ class StoreContents:
 
 
 class Library:
-    """Raises InputError for a folder that is none, and for an encoder that is none."""
+    """Raises InputError for a folder or an encoder that is none, RunError for an encoder that stays away."""
 
-    def __init__(self, settings: Settings, database: Database, encoder: SentenceEncoder | None = None) -> None:
+    def __init__(self, settings: Settings, database: Database) -> None:
         self.settings, self.database = settings, database
-        self.encoder = encoder
-        if encoder is None and settings.documents_encoder:
-            self.encoder = sentence_encoder(settings.documents_encoder)
+        self.usual = manner_of_service(settings)
+        """How passages are cut and found where the recipe of a model does not say it."""
+        self._encoders: dict[tuple[str, EncoderAt | None], KeptEncoder] = {}
+        self._opening = threading.Lock()
+        forget_unused(database)
+        self._encoder(self.usual.contents)
         threads = {"max_workers": 1, "thread_name_prefix": "whet-documents"}
         self._background = Background(ThreadPoolExecutor(**threads), ThreadPoolExecutor(**threads))
         self.started = int(time.time())
         self._lock = threading.Lock()
-        self._folders: dict[Cut, FolderShelf] = {}
-        self._stores: OrderedDict[tuple[str, Cut], StoreShelf] = OrderedDict()
+        self._folders: dict[Contents, FolderShelf] = {}
+        self._stores: OrderedDict[tuple[str, Contents], StoreShelf] = OrderedDict()
         if settings.documents is not None:
-            self.folder_shelf(PLAIN_CUT)
+            self.folder_shelf(self.usual.contents)
 
     def close(self) -> None:
         for shelf in self._folders.values():
@@ -99,33 +106,55 @@ class Library:
         self, project: str, store: str, query: str, count: int, wanted: dict[str, Any] | None = None
     ) -> list[FoundPassage]:
         """The best passages, of files with the attributes that are wanted. Raises ApiError 404, 503."""
-        return self.snapshot(project, store).find(query, count, with_attributes(wanted))
+        found = self.snapshot(project, store, self.usual)
+        return found.find(query, count, with_attributes(wanted), self.usual.by)
 
-    def snapshot(self, project: str, store: str, cut: Cut = PLAIN_CUT) -> Snapshot:
-        """What the store holds now, in this cut. Raises ApiError 404 where the project has no such store, 503."""
+    def snapshot(self, project: str, store: str, manner: Manner) -> Snapshot:
+        """What the store holds now, in this manner. Raises ApiError 404 where the project has no such store, 503."""
         if store == FOLDER and self.settings.documents is not None:
-            return self.folder_shelf(cut).snapshot()
+            return self.folder_shelf(manner.contents).snapshot()
         with self.database.read() as connection:
             version = find_store(connection, project, store).version
-        return self._store_shelf(project, store, cut).snapshot(version)
+        return self._store_shelf(project, store, manner.contents).snapshot(version)
 
-    def folder_shelf(self, cut: Cut) -> FolderShelf:
+    def folder_shelf(self, contents: Contents) -> FolderShelf:
+        """Raises ApiError 503 for an encoder that cannot be opened."""
         assert self.settings.documents is not None
+        encoder = self._encoder_in_use(contents)
         with self._lock:
-            if cut not in self._folders:
-                folder = Folder(self.settings.documents, cut)
-                self._folders[cut] = FolderShelf(folder, self.encoder, self._background)
-            return self._folders[cut]
+            if contents not in self._folders:
+                folder = Folder(self.settings.documents, contents.cut)
+                self._folders[contents] = FolderShelf(folder, encoder, self._background)
+            return self._folders[contents]
 
-    def _store_shelf(self, project: str, store: str, cut: Cut) -> StoreShelf:
+    def _store_shelf(self, project: str, store: str, contents: Contents) -> StoreShelf:
+        encoder = self._encoder_in_use(contents)
         with self._lock:
-            if (store, cut) not in self._stores:
-                contents = StoreContents(self.database, self.settings.files, project, store, cut)
-                self._stores[store, cut] = StoreShelf(contents.files, self.encoder, self._background)
+            if (store, contents) not in self._stores:
+                held = StoreContents(self.database, self.settings.files, project, store, contents.cut)
+                self._stores[store, contents] = StoreShelf(held.files, encoder, self._background)
                 while len(self._stores) > MOST_SHELVES:
                     self._stores.popitem(last=False)
-            self._stores.move_to_end((store, cut))
-            return self._stores[store, cut]
+            self._stores.move_to_end((store, contents))
+            return self._stores[store, contents]
+
+    def _encoder(self, contents: Contents) -> KeptEncoder | None:
+        """Opened once for all indexes. Raises InputError, RunError."""
+        if contents.encoder is None:
+            return None
+        name = contents.encoder, contents.at
+        with self._opening:
+            if name not in self._encoders:
+                self._encoders[name] = KeptEncoder(open_encoder(*name), self.database)
+            return self._encoders[name]
+
+    def _encoder_in_use(self, contents: Contents) -> KeptEncoder | None:
+        """Raises ApiError 503: the client can do nothing about an encoder that a recipe names."""
+        try:
+            return self._encoder(contents)
+        except WhetError as error:
+            log.warning("documents: %s", error)
+            raise ApiError(503, UNAVAILABLE, code="encoder_unavailable") from error
 
     # ---- changing
 
@@ -137,12 +166,12 @@ class Library:
             row = find_file(connection, project, file, self.database.now(connection), "file_id")
         new = Attachment(file, attributes)
         shelves = self._shelves_of(project, store)
-        read = {cut: self._read(row, new, cut) for cut in shelves}
-        usual = read[PLAIN_CUT]
+        read = {contents: self._read(row, new, contents.cut) for contents in shelves}
+        usual = read[self.usual.contents]
         try:
-            for cut, document in read.items():
+            for contents, document in read.items():
                 if isinstance(document, Document):
-                    shelves[cut].prepare(document)
+                    shelves[contents].prepare(document)
             attach(self.database, project, store, new, usual if isinstance(usual, Unreadable) else None)
         except BaseException:
             for shelf in shelves.values():
@@ -170,15 +199,17 @@ class Library:
             what = f"The content of {row.id!r} is gone."
             raise ApiError(404, what, code="file_not_found", param="file_id") from error
 
-    def _shelves_of(self, project: str, store: str) -> dict[Cut, StoreShelf]:
+    def _shelves_of(self, project: str, store: str) -> dict[Contents, StoreShelf]:
         """The indexes of a store that somebody has asked; at least the usual one."""
         with self._lock:
-            cuts = {cut for held, cut in self._stores if held == store} | {PLAIN_CUT}
-        return {cut: self._store_shelf(project, store, cut) for cut in cuts}
+            asked = {contents for held, contents in self._stores if held == store} | {self.usual.contents}
+        return {contents: self._store_shelf(project, store, contents) for contents in asked}
 
     def _follow(self, project: str, store: str) -> None:
-        for cut in self._shelves_of(project, store):
-            self.snapshot(project, store, cut)
+        with self.database.read() as connection:
+            version = find_store(connection, project, store).version
+        for shelf in self._shelves_of(project, store).values():
+            shelf.snapshot(version)
 
 
 def read_document(content: Path, filename: str, attached: Attachment, cut: Cut) -> Document | Unreadable:

@@ -1,7 +1,8 @@
 """How passages are found and put into a prompt for a model.
 
-One that was tuned with `retrieval:` is asked as in its evaluation: the recipe of its run says how documents are cut,
-how many passages stand in a prompt and in which form. Any other model is asked with the same defaults.
+One that was tuned with `retrieval:` is asked as in its evaluation: the recipe of its run says how documents are cut and
+looked into, how many passages stand in a prompt and in which form. Any other model is asked with the same defaults, and
+passages are found for it as the service does.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from whet.evaluation.retrieval.grounding import refusals_of
 from whet.recipe.sections.retrieval import Retrieval
 from whet.server.inference.catalogue import ServedModel
-from whet.server.knowledge.cuts import Cut
+from whet.server.knowledge.manner import Manner, manner_of_recipe
 from whet.store.run import Run
 
 PLAIN = Retrieval(documents="documents")
@@ -24,7 +25,8 @@ PLAIN = Retrieval(documents="documents")
 class Rules:
     tuned: bool
     """Was the model tuned with passages?"""
-    cut: Cut
+    manner: Manner | None
+    """How passages are cut and found, where the model was tuned with them; None: as the service does."""
     count: int
     """Passages in a prompt."""
     template: str
@@ -48,5 +50,5 @@ def _of_run(folder: Path) -> Rules:
 
 
 def _rules(settings: Retrieval, tuned: bool, limit: int | None) -> Rules:
-    cut = Cut(settings.words, settings.column)
-    return Rules(tuned, cut, settings.passages, settings.template, refusals_of(settings.refusal), limit)
+    manner = manner_of_recipe(settings) if tuned else None
+    return Rules(tuned, manner, settings.passages, settings.template, refusals_of(settings.refusal), limit)

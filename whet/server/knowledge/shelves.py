@@ -10,8 +10,8 @@ from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass
 
+from whet.data.retrieval.encoders.encoder import SentenceEncoder
 from whet.data.retrieval.growing_index import Document, GrowingIndex, Part, Snapshot
-from whet.data.retrieval.retrievers import SentenceEncoder
 from whet.server.errors import ApiError
 from whet.server.knowledge.folder import Folder
 
@@ -59,6 +59,9 @@ class FolderShelf:
         """The last look that began, and when."""
         self._next: Future[None] | None = None
         """One that has not begun: it sees all that changes until then."""
+        self._owed: dict[str, Document | None] = {}
+        """Documents that changed and are not in the index yet; None: gone. An encoder may fail in between, and a look
+        tells of each change once."""
         self._stopping = threading.Event()
         self._look()
 
@@ -67,7 +70,7 @@ class FolderShelf:
         self._stopping.set()
 
     def snapshot(self) -> Snapshot:
-        """What the folder holds. Raises ApiError 503 where it cannot be read."""
+        """What the folder holds. Raises ApiError 503 where it cannot be read, or its encoder does not answer."""
         look = self._look()
         if look is not None:
             try:
@@ -99,8 +102,11 @@ class FolderShelf:
         changes = self.folder.look(self._stopping.is_set)
         for told in changes.told:
             log.warning("documents: %s", told)
-        if changes.added or changes.removed:
-            self.index.change(self._parts(changes.added), changes.removed)
+        self._owed |= dict.fromkeys(changes.removed) | {document.id: document for document in changes.added}
+        if self._owed:
+            added = [document for document in self._owed.values() if document is not None]
+            self.index.change(self._parts(added), [name for name, document in self._owed.items() if document is None])
+            self._owed = {}
             self.background.merge(self.index)
         self._looked = began
 

@@ -111,9 +111,10 @@ class FoundSources:
         if size(messages) > most:
             return messages
 
-        snapshot = self.library.snapshot(self.project, self.asked.store, self.rules.cut)
+        manner = self.rules.manner or self.library.usual
+        snapshot = self.library.snapshot(self.project, self.asked.store, manner)
         count = self.asked.count or self.rules.count
-        best = snapshot.find(self.question, count, with_attributes(self.asked.wanted))
+        best = snapshot.find(self.question, count, with_attributes(self.asked.wanted), manner.by)
 
         def with_first(number: int) -> tuple[list[Message], list[FoundPassage]]:
             texts = [each.passage.text for each in best[:number]]

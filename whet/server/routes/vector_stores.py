@@ -97,7 +97,7 @@ def remove_store(request: Request, caller: Training, vector_store_id: str) -> di
 
 @router.post("/vector_stores/{vector_store_id}/search")
 def search_store(request: Request, caller: Inferring, vector_store_id: str, body: SearchBody) -> dict[str, Any]:
-    """The passages that share the question's words, best first."""
+    """The passages that share the question's words, or are nearest to it, as the service was told; best first."""
     body.refuse()
     library, query, wanted = service_of(request).library, body.question, wanted_attributes(body.filters)
     return show_search(query, library.search(caller.project, vector_store_id, query, body.max_num_results, wanted))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -61,6 +61,16 @@ def serve(
             "--documents-encoder", metavar="MODEL", help="Find passages by this encoder's vectors; default: by words."
         ),
     ] = "",
+    documents_by: Annotated[
+        Literal["bm25", "dense", "both"] | None,
+        typer.Option("--documents-by", help="Find passages by words, by vectors (dense) or by both."),
+    ] = None,
+    documents_encoder_url: Annotated[
+        str, typer.Option("--documents-encoder-url", metavar="URL", help="Where the encoder answers, as far as /v1.")
+    ] = "",
+    documents_encoder_key: Annotated[
+        str, typer.Option("--documents-encoder-key", metavar="NAME", help="Environment variable with the key for it.")
+    ] = "",
     workers: Annotated[int, typer.Option(min=0, metavar="N", help="Jobs that train at once.")] = 1,
     slots: Annotated[int, typer.Option(min=1, metavar="N", help="Answers that a base writes at once.")] = 32,
     code_graders: Annotated[
@@ -92,6 +102,9 @@ def serve(
         runs=runs,
         documents=documents,
         documents_encoder=documents_encoder,
+        documents_encoder_url=documents_encoder_url,
+        documents_encoder_key=documents_encoder_key,
+        documents_by=documents_by,
         workers=workers,
         slots=slots,
         code_graders=code_graders,

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import InputError, RunError
-from whet.generation.chat_client import BadResponse, ChatClient
+from whet.generation.chat_client import ChatClient
+from whet.model_server import BadResponse
 from whet.server.jobs.graders.grades import Grade
 from whet.server.jobs.graders.spec import Part, ScoreModel, Turn
 from whet.server.jobs.graders.templates import Sample, UnknownVariable, fill

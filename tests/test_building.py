@@ -37,7 +37,7 @@ def test_models_loaded_at_once_are_whole() -> None:
 
 
 def test_transformers_still_shares_its_state_between_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Why the lock is there: once this fails, whet/model/building.py can go."""
+    """Why the lock is there: once this fails, whet/building.py can go."""
     LlamaForCausalLM(
         LlamaConfig(vocab_size=16, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
     ).save_pretrained(tmp_path)
