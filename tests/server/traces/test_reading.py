@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tests.server.traces.made import keep, project, record
 from whet.errors import InputError
 from whet.monitoring.trace import Trace
 from whet.server.database.opening import Database, open_database
+from whet.server.database.paging import Order
+from whet.server.database.tables import traces
 from whet.server.traces import reading
 from whet.server.traces.feedback import NewFeedback, add_feedback
+from whet.server.traces.keeping import insert_traces
 from whet.server.traces.opening import open_traces
 from whet.server.traces.reading import TraceFilter, as_json, page_of_traces, read_traces
 
@@ -84,15 +88,48 @@ def test_a_url_is_read_as_a_folder_is(database: Database, url: str) -> None:
     assert [one.id for one in read_traces(database, TraceFilter(owner), 1)] == ["t1"]
 
 
-def test_a_page_goes_on_where_the_last_ended(database: Database) -> None:
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_page_goes_on_where_the_last_ended_also_among_traces_of_one_moment(
+    database: Database, monkeypatch: pytest.MonkeyPatch, order: Order
+) -> None:
     owner = project(database)
-    keep(database, [record(f"t{number}", owner, ago=1.0) for number in range(7)])
+    rows = [record(f"t{number}", owner).row(False, 0.0) | {"at": 10.0 + number // 4} for number in range(12)]
+    with database.write() as connection:
+        insert_traces(connection, rows)
+    whole = [f"t{number}" for number in (*range(8), 10, 11, 8, 9)]  # within a moment by their ids
+
     seen, after, more = [], None, True
     while more:
-        page, more = page_of_traces(database, TraceFilter(owner), 3, "desc", after)
+        page, more = page_of_traces(database, TraceFilter(owner, since=10.0, until=13.0), 3, order, after)
         seen += [trace.id for trace in page]
         after = seen[-1]
-    assert sorted(seen) == [f"t{number}" for number in range(7)]
+    assert seen == (whole if order == "asc" else whole[::-1])
+    monkeypatch.setattr(reading, "PIECE", 3)
+    assert names(read_traces(database, TraceFilter(owner, since=10.0))) == whole
+    assert names(read_traces(database, TraceFilter(owner), newest=5)) == whole[-5:]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (TraceFilter("p"), "traces_of_project"),
+        (TraceFilter("p", since=1.0, until=2.0), "traces_of_project"),
+        (TraceFilter("p", "nano", since=1.0), "traces_of_model"),
+        (TraceFilter("p", workload="w"), "traces_of_workload"),
+        (TraceFilter("p", client="c"), "traces_of_client"),
+        (TraceFilter("p", with_feedback=True), "traces_with_feedback"),
+    ],
+)
+def test_each_filter_has_its_index(home: Path, wanted: TraceFilter, index: str) -> None:
+    """SQLite has no statistics here: it must be told by the shape of the index alone."""
+    database = open_database(f"sqlite:///{home / 'whet.sqlite'}")
+    query = select(traces.c.id).where(wanted.clause()).order_by(traces.c.at.desc(), traces.c.id.desc()).limit(5)
+    with database.read() as connection:
+        compiled = query.compile(connection)
+        lines = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", tuple(compiled.params.values())).all()
+    database.close()
+    (line,) = [line[3] for line in lines]  # one line: nothing is sorted afterwards
+    assert f"INDEX {index} (project=?" in line
 
 
 def test_a_line_of_the_export_is_the_dataclass(database: Database) -> None:

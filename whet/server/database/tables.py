@@ -235,19 +235,21 @@ traces = Table(
     Column("bytes", Integer, nullable=False),
     Column("content", JSON(none_as_null=True)),
     Index("traces_of_project", "project", "at", "id"),
-    Index("traces_of_model", "project", "model", "at"),
-    Index("traces_of_workload", "project", "workload", "at"),
-    Index("traces_of_client", "project", "client"),
+    Index("traces_of_model", "project", "model", "at", "id"),
+    Index("traces_of_workload", "project", "workload", "at", "id"),
+    Index("traces_of_client", "project", "client", "at", "id"),
     Index(
         "traces_with_feedback",
         "project",
         "at",
+        "id",
         sqlite_where=text("feedback > 0"),
         postgresql_where=text("feedback > 0"),
     ),
 )
 """`feedback` counts the rows of the table of that name; `bytes` is about what a trace takes, with its feedback.
-`content` comes last: SQLite reads past it without opening its pages."""
+`content` comes last: SQLite reads past it without opening its pages. Every index ends with `at` and `id`, by which
+lists are ordered: without statistics SQLite would take the first that gives the order, and look at every row."""
 
 feedback = Table(
     "feedback",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, literal_column, select, tuple_
@@ -35,6 +36,15 @@ class TraceFilter:
     with_feedback: bool | None = None
     """False: those without."""
 
+    def beyond(self, at: float | None, order: Order) -> TraceFilter:
+        """Without what comes before `at` in this order: a page need not look at all pages before it."""
+        if at is None:
+            return self
+        if order == "asc":
+            return replace(self, since=at if self.since is None else max(at, self.since))
+        behind = math.nextafter(at, math.inf)
+        return replace(self, until=behind if self.until is None else min(behind, self.until))
+
     def clause(self) -> ColumnElement[bool]:
         wanted = [traces.c.project == self.project]
         for column, name in (("model", self.model), ("workload", self.workload), ("client", self.client)):
@@ -57,6 +67,9 @@ def page_of_traces(
     with database.read() as connection:
         page = Page(traces.c.id, (traces.c.at, traces.c.id), order, limit)
         mine = traces.c.project == wanted.project
+        if after and is_id(after):
+            at = connection.execute(select(traces.c.at).where(mine, traces.c.id == after)).scalar()
+            wanted = wanted.beyond(at, order)
         rows, more = page_of(connection, select(traces).where(wanted.clause()), mine, page, after)
         return _with_feedback(connection, rows), more
 
@@ -78,11 +91,13 @@ def read_traces(database: Database, wanted: TraceFilter, newest: int | None = No
         with database.read() as connection:
             last = _before_newest(connection, wanted, newest)
 
-    query = select(traces).where(wanted.clause()).order_by(traces.c.at, traces.c.id).limit(PIECE)
+    query = select(traces).order_by(traces.c.at, traces.c.id).limit(PIECE)
     while True:
+        piece = query.where(wanted.clause())
+        if last is not None:
+            piece = query.where(wanted.beyond(last[0], "asc").clause(), keys > tuple_(*last))
         with database.read() as connection:
-            behind = query if last is None else query.where(keys > tuple_(*last))
-            rows = connection.execute(behind).all()
+            rows = connection.execute(piece).all()
             found = _with_feedback(connection, rows)
         yield from found
         if len(rows) < PIECE:

@@ -12,9 +12,9 @@ from whet.server.traces.asking import Asking
 from whet.server.traces.redacting import redacted, redacted_value
 from whet.types import Message
 
-MOST_CONTENT = 256 * 1024
+MOST_CONTENT = 64 * 1024
 """Characters of the texts of a trace; one that has more is kept without."""
-ROW_BYTES = 400
+ROW_BYTES = 600
 """About what a trace takes without its texts, with its places in the indexes."""
 
 

@@ -50,14 +50,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("traces_of_client", "traces", ["project", "client"], unique=False)
-    op.create_index("traces_of_model", "traces", ["project", "model", "at"], unique=False)
+    op.create_index("traces_of_client", "traces", ["project", "client", "at", "id"], unique=False)
+    op.create_index("traces_of_model", "traces", ["project", "model", "at", "id"], unique=False)
     op.create_index("traces_of_project", "traces", ["project", "at", "id"], unique=False)
-    op.create_index("traces_of_workload", "traces", ["project", "workload", "at"], unique=False)
+    op.create_index("traces_of_workload", "traces", ["project", "workload", "at", "id"], unique=False)
     op.create_index(
         "traces_with_feedback",
         "traces",
-        ["project", "at"],
+        ["project", "at", "id"],
         unique=False,
         sqlite_where=sa.text("feedback > 0"),
         postgresql_where=sa.text("feedback > 0"),
