@@ -81,8 +81,8 @@ INSIDE = {
         "evaluate chat demo releases"
     ),
     "server": (
-        "errors settings bases database metrics access files jobs inference knowledge service routes application "
-        "running"
+        "errors settings bases database metrics access files jobs traces inference knowledge service routes "
+        "application running"
     ),
     "launcher": (
         "place record row_reader service whet_service untaken rows_to_send request submitting following answers "

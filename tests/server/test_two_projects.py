@@ -17,9 +17,15 @@ from whet.server.database.tuned_models import add_model
 from whet.server.settings import Settings
 
 ROW = {"messages": [{"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "Here."}]}
-KINDS = {"file_id": "file", "job_id": "job", "name": "model", "vector_store_id": "store"}
+KINDS = {"file_id": "file", "job_id": "job", "name": "model", "vector_store_id": "store", "trace_id": "trace"}
 """Parameters of paths, and what of ours they may name."""
-NOBODYS = {"file": "file-nobodys", "job": "ftjob-nobodys", "model": "ft:nano:default:x:nobodys", "store": "vs_nobodys"}
+NOBODYS = {
+    "file": "file-nobodys",
+    "job": "ftjob-nobodys",
+    "model": "ft:nano:default:x:nobodys",
+    "store": "vs_nobodys",
+    "trace": "chatcmpl-nobodys",
+}
 BODIES = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "hi"}]},
     "/v1/completions": {"prompt": "hi"},
@@ -54,7 +60,9 @@ def ours(client: TestClient) -> dict[str, str]:
     note = {"file": ("ours.txt", b"The harbour opens at nine."), "purpose": (None, "assistants")}
     document = good(client.post("/v1/files", files=note, headers=mine))["id"]
     store = good(client.post("/v1/vector_stores", json={"name": "ours", "file_ids": [document]}, headers=mine))["id"]
-    return {"file": file, "job": job, "store": store, "model": model_of(client, job)}
+    chat = {"model": "nano", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1, "user": "ours-user"}
+    trace = good(client.post("/v1/chat/completions", json=chat, headers=mine))["id"]
+    return {"file": file, "job": job, "store": store, "model": model_of(client, job), "trace": trace}
 
 
 def model_of(client: TestClient, job: str) -> str:
@@ -150,10 +158,17 @@ def test_bodies_that_name_somebody_elses_things_find_nothing(
             ("/v1/fine_tuning/jobs/estimate", job),
             ("/v1/fine_tuning/jobs", {"model": ids["model"], "training_file": ids["file"]}),
             ("/v1/vector_stores", {"name": "x", "file_ids": [ids["file"]]}),
+            ("/v1/feedback", {"id": ids["trace"], "good": True}),
         ]
         asked[whose] = [told(client.post(path, json=body, headers=other), ids) for path, body in bodies]
     assert asked["ours"] == asked["nobodys"]
     assert all(400 <= status < 500 for status, _ in asked["ours"]), asked["ours"]
+
+
+def test_a_user_of_the_same_name_is_another_in_another_project(client: TestClient, ours: dict[str, str]) -> None:
+    _, admin = client.app.state.service.keys.create("k", "theirs", ["admin"])  # type: ignore[attr-defined]
+    answer = client.delete("/v1/traces?client=ours-user", headers={"authorization": f"Bearer {admin}"})
+    assert good(answer)["traces"] == 0
 
 
 def test_no_list_holds_what_is_somebody_elses(client: TestClient, ours: dict[str, str], other: dict[str, str]) -> None:
@@ -179,6 +194,8 @@ def test_nothing_of_theirs_was_changed(client: TestClient, ours: dict[str, str])
     assert good(client.get(f"/v1/fine_tuning/jobs/{ours['job']}", headers=mine))["status"] == "validating_files"
     assert good(client.get(f"/v1/vector_stores/{ours['store']}", headers=mine))["name"] == "ours"
     assert ours["model"] in good_text(client.get("/v1/models", headers=mine))
+    trace = good(client.get(f"/v1/traces/{ours['trace']}", headers=mine))
+    assert trace["client"] == "ours-user" and trace["feedback"] == []
 
 
 def test_every_route_of_the_api_asks_for_a_key(client: TestClient) -> None:

@@ -22,6 +22,8 @@ class Feedback:
     label: str | None = None
     comment: str | None = None
     by: str | None = None
+    at: float | None = None
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,10 @@ class Trace:
     error: str | None = None
     """Its kind, where the request failed."""
     feedback: tuple[Feedback, ...] = ()
+    version: str | None = None
+    """What the name meant at that time: a base, a run, or the model of a job."""
+    fingerprint: str | None = None
+    """Short, of the weights that answered."""
 
     @property
     def asked(self) -> str:

@@ -33,6 +33,7 @@ from whet.server.routes import (
     completions,
     documents,
     embeddings,
+    feedback,
     files,
     fine_tuning,
     graders,
@@ -41,10 +42,12 @@ from whet.server.routes import (
     models,
     moderations,
     responses,
+    traces,
     vector_stores,
 )
 from whet.server.service import Service
 from whet.server.settings import Settings
+from whet.server.traces.tracing import Tracing
 
 ROUTES = (
     documents,
@@ -61,6 +64,8 @@ ROUTES = (
     fine_tuning,
     graders,
     vector_stores,
+    feedback,
+    traces,
 )
 log = logging.getLogger("whet.server")
 
@@ -81,16 +86,19 @@ def create_app(settings: Settings) -> FastAPI:
         workers=Workers(settings, database, contents),
         answering=Answering(settings, database, metrics, rates),
         library=Library(settings, database),
+        tracing=Tracing(settings, database, metrics),
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         warming = asyncio.create_task(_get_ready(service))
+        service.tracing.start()
         yield
         service.stopping = True
         warming.cancel()
         await asyncio.gather(warming, return_exceptions=True)
         await run_in_threadpool(service.answering.close)
+        await run_in_threadpool(service.tracing.close)
         await run_in_threadpool(service.library.close)
         await run_in_threadpool(service.workers.stop)
         database.close()

@@ -35,6 +35,11 @@ class Metrics:
             "whet:request_success", "Answers by how they ended.", [*by_model, "finished_reason"], registry=registry
         )
         self.requests = Counter("whet:http_requests", "Requests by route and status.", by_route, registry=registry)
+        self.traces = Counter("whet:traces_kept", "Traces written.", registry=registry)
+        self.traces_lost = Counter("whet:traces_lost", "Traces not written, by reason.", ["reason"], registry=registry)
+        self.contents_lost = Counter(
+            "whet:trace_contents_lost", "Traces kept without texts, which were too long.", registry=registry
+        )
         self.jobs = Gauge("whet:num_jobs", "Fine-tuning jobs by state.", ["state"], registry=registry)
 
     def text(self) -> bytes:

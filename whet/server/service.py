@@ -15,6 +15,7 @@ from whet.server.jobs.supervisor import Workers
 from whet.server.knowledge.library import Library
 from whet.server.metrics import Metrics
 from whet.server.settings import Settings
+from whet.server.traces.tracing import Tracing
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Service:
     workers: Workers
     answering: Answering
     library: Library
+    tracing: Tracing
     stopping: bool = False
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from whet.recipe.sections.retrieval import By
 
 MEBIBYTE = 1024 * 1024
+TraceContent = Literal["content", "counts", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ class Settings:
     """An answer that takes longer is ended."""
     drain_seconds: float = 30.0
     """How long a stopping service lets answers end."""
+    traces: TraceContent = "counts"
+    """What is kept of each answer: its numbers, these with redacted texts, or nothing."""
+    traces_days: float = 30.0
+    """Older traces are removed."""
+    most_traces: int = 1_000_000
+    """Of each project; the oldest make room."""
+    most_trace_bytes: int = 1024 * MEBIBYTE
+    """The same, of what traces and their feedback take."""
 
     @property
     def database_url(self) -> str:

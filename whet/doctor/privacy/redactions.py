@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -14,11 +15,14 @@ class Redaction(NamedTuple):
 
 def without_overlap(spans: Iterable[Redaction]) -> list[Redaction]:
     """The spans in the order of the text; of those that overlap, the one that was given first."""
-    kept: list[Redaction] = []
+    kept: list[Redaction] = []  # in order and apart, so that only the two neighbours can overlap
     for span in spans:
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept)
+        place = bisect_left(kept, span)
+        before_next = place == len(kept) or span.end <= kept[place].start
+        behind_last = place == 0 or kept[place - 1].end <= span.start
+        if before_next and behind_last:
+            kept.insert(place, span)
+    return kept
 
 
 def redact(text: str, spans: list[Redaction]) -> str:

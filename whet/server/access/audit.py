@@ -1,4 +1,5 @@
-"""The book of what administrators did: keys made and revoked. It is only added to, with what it tells of."""
+"""The book of what administrators did: keys made and revoked, traces erased. It is only added to, with
+what it tells of."""
 
 from __future__ import annotations
 

@@ -55,8 +55,9 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str) -> Database:
-    """Raises InputError for a URL that is none, RunError for a database that cannot be reached."""
+def open_database(url: str, *, migrate: bool = True) -> Database:
+    """`migrate` brings its schema up to date, as the service does; a reader leaves it as it is. Raises InputError for a
+    URL that is none, RunError for a database that cannot be reached."""
     try:
         made = make_url(url)
     except ArgumentError as error:
@@ -70,7 +71,9 @@ def open_database(url: str) -> Database:
         made = made.set(drivername="postgresql+psycopg")
 
     try:
-        engine = create_engine(made, pool_pre_ping=True, connect_args=_arguments(made.get_backend_name()))
+        connecting = _arguments(made.get_backend_name())
+        # Its errors would name the values of a statement, and the log must not hold what people wrote.
+        engine = create_engine(made, pool_pre_ping=True, connect_args=connecting, hide_parameters=True)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         fix = "pip install 'whet[server,postgres]'"
         raise InputError("its driver is not installed", where="--database", value=made.drivername, fix=fix) from error
@@ -79,7 +82,8 @@ def open_database(url: str) -> Database:
         _prepare_sqlite(engine)
     database = Database(engine)
     try:
-        _migrate(database)
+        if migrate:
+            _migrate(database)
     except OperationalError as error:
         shown = made.render_as_string(hide_password=True)
         fix = "start it, or correct the URL"

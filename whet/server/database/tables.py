@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -221,3 +222,73 @@ audit = Table(
     Column("what", String, nullable=False),
     Column("facts", JSON),
 )
+
+traces = Table(
+    "traces",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id"), nullable=False),
+    Column("key", String),
+    Column("kind", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("model", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("fingerprint", String),
+    Column("workload", String),
+    Column("client", String),
+    Column("conversation", String),
+    Column("finish_reason", String),
+    Column("valid", Boolean),
+    Column("error", String),
+    Column("prompt_tokens", Integer),
+    Column("answer_tokens", Integer),
+    Column("seconds", Float),
+    Column("first_token_seconds", Float),
+    Column("feedback", Integer, nullable=False, default=0),
+    Column("bytes", Integer, nullable=False),
+    Column("content", JSON(none_as_null=True)),
+    Index("traces_of_project", "project", "at", "id"),
+    Index("traces_of_model", "project", "model", "at", "id"),
+    Index("traces_of_workload", "project", "workload", "at", "id"),
+    Index("traces_of_client", "project", "client", "at", "id"),
+    Index(
+        "traces_with_feedback",
+        "project",
+        "at",
+        "id",
+        sqlite_where=text("feedback > 0"),
+        postgresql_where=text("feedback > 0"),
+    ),
+)
+"""`feedback` counts the rows of the table of that name; `bytes` is about what a trace takes, with its feedback.
+`content` comes last: SQLite reads past it without opening its pages. Every index ends with `at` and `id`, by which
+lists are ordered: without statistics SQLite would take the first that gives the order, and look at every row."""
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id"), nullable=False),
+    Column("trace", String, ForeignKey("traces.id"), nullable=False),
+    Column("key", String),
+    Column("at", Float, nullable=False),
+    Column("good", Boolean),
+    Column("corrected", Text),
+    Column("label", String),
+    Column("comment", Text),
+    Column("author", String),
+    Column("bytes", Integer, nullable=False),
+    Index("feedback_of_trace", "trace", "at"),
+    Index("feedback_of_author", "project", "author"),
+    Index("feedback_keys", "project", "key", unique=True),
+)
+"""`key` is the client's own, by which a repeated request is told; no two rows of a project have the same."""
+
+trace_totals = Table(
+    "trace_totals",
+    metadata,
+    Column("project", String, ForeignKey("projects.id"), primary_key=True),
+    Column("traces", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+"""What a project's traces come to. Whoever adds or removes some changes this row first, and so waits for its turn."""

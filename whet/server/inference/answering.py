@@ -45,9 +45,10 @@ class Answering:
             self.metrics.waiting.labels(host.name).set(host.waiting)
             self.metrics.cache_use.labels(host.name).set(host.kv_use)
 
-    async def scorer(self, name: str, caller: Caller) -> ScoringModel:
-        """The same of a model with a head."""
-        return await self.scorers.open(await self.find(name, caller))
+    async def scorer(self, name: str, caller: Caller) -> tuple[ServedModel, ScoringModel]:
+        """The same of a model with a head, and what the name means."""
+        served = await self.find(name, caller)
+        return served, await self.scorers.open(served)
 
     async def warm(self) -> None:
         """Loads the bases that the service was started with, one after the other, before anybody asks."""

@@ -16,6 +16,7 @@ from whet.server.inference.metering import Meter
 from whet.server.inference.words.text import StopWatch, TextStream
 from whet.server.inference.words.tools import CallWatch, MadeCall, ToolUse, read_calls
 from whet.server.inference.words.wording import Wording
+from whet.server.traces.recording import Recording
 
 
 @dataclass(slots=True)
@@ -42,26 +43,36 @@ class Writing:
     use: ToolUse | None = None
     """Where the answer may call tools."""
     meter: Meter | None = None
+    trace: Recording | None = None
+    """Where each answer is written down when it ends."""
 
 
 async def pieces(ticket: Ticket, writing: Writing, index: int) -> AsyncGenerator[Piece]:
     """The pieces of the answer of a ticket. Raises ApiError."""
     answer = _Answer(writing, index, ticket.request.stop_ids)
     cost, reason = writing.meter.answer() if writing.meter else None, "abort"
+    trace, failure = writing.trace.answer(index) if writing.trace else None, None
     try:
         async with aclosing(ticket.tokens()) as tokens:
             async for token in tokens:
                 if cost:
                     cost.token()
                 piece = answer.add(token)
+                if trace:
+                    trace.add(piece)
                 if piece.end is not None:
                     reason = piece.end
                     break
                 if piece.text or piece.tokens:
                     yield piece
+    except BaseException as error:
+        failure = error
+        raise
     finally:
         if cost:
             cost.end(reason)
+        if trace:
+            trace.end(None if failure else reason, failure)
 
     yield piece
 

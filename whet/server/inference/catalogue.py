@@ -47,6 +47,13 @@ class ServedModel:
     project: str | None = None
     """Whose it is; None: everybody's."""
 
+    @property
+    def version(self) -> str:
+        """What the name means now: a base, a run of the command line, or the model of a job."""
+        if self.run is not None and self.project is None:
+            return self.run.name
+        return self.root or self.name
+
     def facts(self) -> dict[str, object]:
         """As OpenAI's clients read a model."""
         return {

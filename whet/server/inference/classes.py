@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from whet.data.render.renderer import Renderer
 from whet.data.rows.messages import clean_messages
@@ -12,6 +15,7 @@ from whet.errors import WhetError
 from whet.evaluation.methods.classify import name_classes
 from whet.server.errors import ApiError, of_whet, unsupported
 from whet.server.inference.hosting.scorers import ScoringModel
+from whet.server.traces.recording import AskedPrompt, Recording
 from whet.training.classifier_folder import probabilities, scored_ids
 from whet.training.learners.classify import Outputs
 from whet.types import Message
@@ -39,28 +43,45 @@ class Number:
 
 
 async def classify(
-    model: ScoringModel, texts: list[Scored], name: str
+    model: ScoringModel, texts: list[Scored], name: str, trace: Recording
 ) -> tuple[list[NamedClasses] | list[Number], int]:
-    """What the model says of each text, and the tokens that it read. Raises ApiError."""
+    """What the model says of each text, and the tokens that it read; in `trace`, too. Raises ApiError."""
     if not 1 <= len(texts) <= MOST_TEXTS:
         what = f"input takes 1 to {MOST_TEXTS:,} texts, and has {len(texts):,}."
         raise ApiError(400, what, code="invalid_value", param="input")
     rows = await asyncio.to_thread(_rows, model, texts, name)
+    trace.asked([AskedPrompt(_messages(text), len(row)) for text, row in zip(texts, rows, strict=True)])
     score_RK = await model.scores(rows)
-    tokens = sum(len(row) for row in rows)
+    found = _meaning(model, score_RK)
+    for number, one in enumerate(found):
+        trace.answer(number).say(_said(one))
+    return found, sum(len(row) for row in rows)
 
+
+def _meaning(model: ScoringModel, score_RK: Tensor) -> list[NamedClasses] | list[Number]:
     outputs = _outputs(model)
     if outputs is None:
-        return [Number(value) for value in score_RK[:, 0].tolist()], tokens
+        return [Number(value) for value in score_RK[:, 0].tolist()]
     if outputs.task == "regression":
-        return [Number(value * outputs.spread + outputs.mean) for value in score_RK[:, 0].tolist()], tokens
+        return [Number(value * outputs.spread + outputs.mean) for value in score_RK[:, 0].tolist()]
 
     probability_RK = probabilities(score_RK.double().numpy(), outputs.task)
     named = name_classes(outputs, probability_RK, model.head.get("thresholds"))
     found = []
     for names, probability_K in zip(named, probability_RK.tolist(), strict=True):
         found.append(NamedClasses(names, dict(zip(outputs.names, probability_K, strict=True))))
-    return found, tokens
+    return found
+
+
+def _messages(text: Scored) -> list[Message]:
+    return [{"role": "user", "content": text}] if isinstance(text, str) else text
+
+
+def _said(one: NamedClasses | Number) -> str:
+    """For a trace: the class, several as a list of JSON, or the number."""
+    if isinstance(one, Number):
+        return repr(one.value)
+    return one.named[0] if len(one.named) == 1 else json.dumps(one.named, ensure_ascii=False)
 
 
 def has_several(model: ScoringModel) -> bool:

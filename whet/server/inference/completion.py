@@ -21,6 +21,7 @@ from whet.server.inference.conversation import choices_of, room_for
 from whet.server.inference.hosting.forced import forced_request
 from whet.server.inference.hosting.hosts import OpenedModel
 from whet.server.inference.streaming import Event
+from whet.server.traces.recording import AskedPrompt
 
 USUAL_TOKENS = 16
 """Of an answer where nothing is asked for, as OpenAI has it."""
@@ -106,7 +107,8 @@ class Completion:
 
     def _pieces(self) -> AsyncGenerator[Piece]:
         opened = self.opened
-        return written_by(Writing(opened.host, opened.wording, self.body.stops, meter=opened.meter), self.requests)
+        writing = Writing(opened.host, opened.wording, self.body.stops, meter=opened.meter, trace=opened.trace)
+        return written_by(writing, self.requests)
 
     async def _echoed(self) -> list[list[WrittenToken | int]]:
         """The tokens of each prompt with their log-probabilities, where they are asked for; the first has none."""
@@ -185,6 +187,10 @@ def _prepare(body: CompletionBody, opened: OpenedModel) -> Completion:
         for choice in choices_of(body, opened.size, body.logprobs or 0):
             if asked:
                 requests.append(AnswerRequest(prompt.ids, opened.wording.stop_ids, limit, opened.adapter, choice))
+    if opened.trace:
+        asked_for = [AskedPrompt([{"role": "user", "content": one.text}], len(one.ids)) for one in prompts]
+        opened.trace.asked(asked_for, body.answers)
+        return Completion(body, opened, prompts, requests, opened.trace.id)
     return Completion(body, opened, prompts, requests)
 
 

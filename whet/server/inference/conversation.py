@@ -22,6 +22,8 @@ from whet.server.inference.sources import DocumentsBody, Sources
 from whet.server.inference.words.guides import Form, form_of, schema_of
 from whet.server.inference.words.messages import read_messages
 from whet.server.inference.words.tools import ToolUse, read_tools
+from whet.server.traces.record import AskedForm
+from whet.server.traces.recording import AskedPrompt
 from whet.types import Message
 
 MOST_TOP = 20
@@ -89,7 +91,8 @@ async def prepare(body: ChatBody, opened: OpenedModel, sources: Sources | None =
 
 def _prepare(body: ChatBody, opened: OpenedModel, sources: Sources | None) -> Conversation:
     use = read_tools(body.tools, body.tool_choice, body.parallel_tool_calls)
-    form = form_of(*schema_of(body.response_format), use, opened.wording)
+    schema, wants_json = schema_of(body.response_format)
+    form = form_of(schema, wants_json, use, opened.wording)
     prompt = _prompt(body, use, form, opened, sources)
     asked = body.max_completion_tokens or body.max_tokens
     limit = room_for(prompt, asked, opened.context, "messages")
@@ -98,7 +101,11 @@ def _prepare(body: ChatBody, opened: OpenedModel, sources: Sources | None) -> Co
     for choice in choices_of(body, opened.size, body.top_logprobs or 0):
         guide = form.make() if form.make else None
         requests.append(AnswerRequest(prompt, opened.wording.stop_ids, limit, opened.adapter, choice, guide))
-    writing = Writing(opened.host, opened.wording, body.stops, use if use.may_call else None, opened.meter)
+    called = use if use.may_call else None
+    writing = Writing(opened.host, opened.wording, body.stops, called, opened.meter, opened.trace)
+    if opened.trace:
+        asked_form = AskedForm(schema, wants_json)
+        opened.trace.asked([AskedPrompt(body.messages, len(prompt))], body.answers, body.tools, asked_form)
     return Conversation(opened, writing, requests, len(prompt), sources)
 
 

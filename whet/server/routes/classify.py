@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from whet.server.access.caller import Inferring
-from whet.server.database.identifiers import new_id
 from whet.server.inference.bodies import WholeBody, refuse_unknown
 from whet.server.inference.classes import NamedClasses, Number, Scored, class_names, classify
 from whet.server.service import service_of
+from whet.server.traces.asking import asking_of
+from whet.server.traces.recording import Answerer
 
 router = APIRouter(prefix="/v1", tags=["classify"])
 
@@ -27,12 +28,15 @@ class ClassifyBody(WholeBody):
 async def create_classification(request: Request, body: ClassifyBody, caller: Inferring) -> dict[str, Any]:
     """Of each input the class with every probability, or a number."""
     refuse_unknown(body, {})
-    model = await service_of(request).answering.scorer(body.model, caller)
+    service = service_of(request)
+    served, model = await service.answering.scorer(body.model, caller)
     texts: list[Scored] = [body.input] if isinstance(body.input, str) else body.input
-    found, tokens = await classify(model, texts, body.model)
+    answerer = Answerer(served.name, served.version, model.fingerprint)
+    with service.tracing.begin("classify-", asking_of(request, body, caller), answerer) as trace:
+        found, tokens = await classify(model, texts, body.model, trace)
     classes = class_names(model)
     return {
-        "id": new_id("classify-"),
+        "id": trace.id,
         "object": "list",
         "created": int(time.time()),
         "model": body.model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,6 +12,7 @@ from whet.server.access.caller import Inferring
 from whet.server.inference.completion import CompletionBody, prepare_completion
 from whet.server.inference.streaming import event_stream, while_there
 from whet.server.service import service_of
+from whet.server.traces.asking import asking_of
 
 router = APIRouter(prefix="/v1", tags=["completions"])
 
@@ -18,8 +20,10 @@ router = APIRouter(prefix="/v1", tags=["completions"])
 @router.post("/completions", response_model=None)
 async def create_completion(request: Request, body: CompletionBody, caller: Inferring) -> Response | dict[str, Any]:
     """How a plain text goes on, whole or as server-sent events."""
-    opened = await service_of(request).answering.writer(body.model, caller)
-    completion = await prepare_completion(body, opened)
-    if body.stream:
-        return await event_stream(request, completion.chunks())
-    return await while_there(request, completion.whole())
+    service = service_of(request)
+    opened = await service.answering.writer(body.model, caller)
+    with service.tracing.begin("cmpl-", asking_of(request, body, caller), opened.answerer) as trace:
+        completion = await prepare_completion(body, replace(opened, trace=trace))
+        if body.stream:
+            return await event_stream(request, completion.chunks())
+        return await while_there(request, completion.whole())

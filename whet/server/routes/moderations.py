@@ -10,11 +10,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from whet.server.access.caller import Inferring
-from whet.server.database.identifiers import new_id
 from whet.server.errors import ApiError, unsupported
 from whet.server.inference.bodies import WholeBody, refuse_unknown
 from whet.server.inference.classes import NamedClasses, Scored, class_names, classify, has_several
 from whet.server.service import service_of
+from whet.server.traces.asking import asking_of
+from whet.server.traces.recording import Answerer
 
 router = APIRouter(prefix="/v1", tags=["moderations"])
 NOTHING = ("safe", "ok", "okay", "none", "clean", "benign", "neutral", "normal", "nothing", "not_flagged")
@@ -34,7 +35,8 @@ async def create_moderation(request: Request, body: ModerationBody, caller: Infe
         what = "model is missing: name a classifier of this service; it has none of OpenAI's."
         raise ApiError(400, what, code="invalid_value", param="model")
 
-    model = await service_of(request).answering.scorer(body.model, caller)
+    service = service_of(request)
+    served, model = await service.answering.scorer(body.model, caller)
     harmless = [name for name in class_names(model) if name.lower() in NOTHING]
     if not class_names(model) or not (harmless or has_several(model)):
         what = (
@@ -43,9 +45,11 @@ async def create_moderation(request: Request, body: ModerationBody, caller: Infe
         )
         raise ApiError(400, what, code="model_not_supported", param="model")
 
-    found, _ = await classify(model, _texts(body.input), body.model)
+    answerer = Answerer(served.name, served.version, model.fingerprint)
+    with service.tracing.begin("modr-", asking_of(request, body, caller), answerer) as trace:
+        found, _ = await classify(model, _texts(body.input), body.model, trace)
     results = [_result(one, harmless) for one in found if isinstance(one, NamedClasses)]
-    return {"id": new_id("modr-"), "model": body.model, "results": results}
+    return {"id": trace.id, "model": body.model, "results": results}
 
 
 def _texts(given: str | list[str] | list[dict[str, Any]]) -> list[Scored]:

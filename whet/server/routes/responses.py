@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,6 +15,7 @@ from whet.server.inference.responses_body import ResponseBody
 from whet.server.inference.streaming import event_stream, while_there
 from whet.server.knowledge.sources import asked_in_tools, sources_of
 from whet.server.service import service_of
+from whet.server.traces.asking import asking_of
 
 router = APIRouter(prefix="/v1", tags=["responses"])
 
@@ -21,9 +23,11 @@ router = APIRouter(prefix="/v1", tags=["responses"])
 @router.post("/responses", response_model=None)
 async def create_response(request: Request, body: ResponseBody, caller: Inferring) -> Response | dict[str, Any]:
     """An answer to a text or a conversation, whole or as server-sent events."""
-    opened = await service_of(request).answering.writer(body.model, caller)
-    sources = sources_of(service_of(request).library, opened.served, caller, asked_in_tools(body.tools))
-    shape = ResponseShape(await prepare(body.as_chat(), opened, sources), body)
-    if body.stream:
-        return await event_stream(request, shape.events(), done=False)
-    return await while_there(request, shape.whole())
+    service = service_of(request)
+    opened = await service.answering.writer(body.model, caller)
+    with service.tracing.begin("resp_", asking_of(request, body, caller), opened.answerer) as trace:
+        sources = sources_of(service.library, opened.served, caller, asked_in_tools(body.tools))
+        shape = ResponseShape(await prepare(body.as_chat(), replace(opened, trace=trace), sources), body, trace.id)
+        if body.stream:
+            return await event_stream(request, shape.events(), done=False)
+        return await while_there(request, shape.whole())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -31,6 +32,12 @@ DatabaseUrl = Annotated[
         help="Postgres, where several machines share it; default: SQLite.",
     ),
 ]
+
+
+class TraceChoice(StrEnum):
+    content = "content"
+    counts = "counts"
+    off = "off"
 
 
 def serve(
@@ -82,6 +89,13 @@ def serve(
     tokens_per_minute: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of a key that has no limit of its own.")
     ] = None,
+    traces: Annotated[
+        TraceChoice, typer.Option("--traces", help="Keep of each answer its numbers, these with texts, or nothing.")
+    ] = TraceChoice.counts,
+    traces_days: Annotated[float, typer.Option(min=0.01, metavar="N", help="How long traces are kept.")] = 30.0,
+    most_traces: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Traces of a project; the oldest make room.")
+    ] = 1_000_000,
     json_: Json = False,
 ) -> None:
     """Serve models, files and fine-tuning jobs to OpenAI's clients. Ctrl-C lets answers end, and stops.
@@ -110,6 +124,9 @@ def serve(
         code_graders=code_graders,
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
+        traces=traces.value,
+        traces_days=traces_days,
+        most_traces=most_traces,
     )
     shown = json_ or sys.stdout.isatty()  # a first key must not end in somebody's log
     server.serve(settings, lambda url, key: announce(settings, url, key, json_), give_key=shown)

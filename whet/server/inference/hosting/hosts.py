@@ -21,6 +21,7 @@ from whet.server.inference.hosting.weights import Weights, weights_of_base, weig
 from whet.server.inference.metering import Meter
 from whet.server.inference.words.wording import Wording, Wordings
 from whet.server.settings import Settings
+from whet.server.traces.recording import Answerer, Recording
 from whet.store.checksums import weights_digest
 
 MOST_HOSTS = 8
@@ -49,6 +50,13 @@ class OpenedModel:
     """Short, of base and adapter: OpenAI's system_fingerprint."""
     meter: Meter | None = None
     """Where what is asked of it is counted."""
+    trace: Recording | None = None
+    """Where its answers to one request are written down."""
+
+    @property
+    def answerer(self) -> Answerer:
+        """For traces."""
+        return Answerer(self.served.name, self.served.version, self.fingerprint)
 
     @property
     def has_conversations(self) -> bool:

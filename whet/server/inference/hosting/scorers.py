@@ -43,6 +43,11 @@ class ScoringModel:
         self._waiting: list[_Waiting] = []
         self._changed = threading.Lock()
 
+    @property
+    def fingerprint(self) -> str:
+        """Short, of its weights."""
+        return f"fp_{weights_digest(self.facts)[:12]}"
+
     async def scores(self, rows: Sequence[list[int]]) -> Tensor:
         """At the last token of each row, shape (R, K)."""
         waiting = _Waiting(list(rows), Future())

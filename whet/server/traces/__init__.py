@@ -1,0 +1,1 @@
+"""What is kept of answers: their numbers, their texts where that was asked for, and what people said of them."""
