@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,14 @@ from whet.verbs.inputs import read_data
 @in_python
 def monitor(
     model: Run | str | Path,
-    log: Path | str,
+    log: Path | str | Iterable[Trace],
     served_as: str | None = None,
     known: Path | str | None = None,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
 ) -> Result:
-    """What has changed since a model was tuned, by the requests in a log (whet/monitoring/logs lists the forms).
+    """What has changed since a model was tuned, by the requests in a log (whet/monitoring/logs lists the forms), or by
+    traces in the order in which they came (of a service: whet/server/traces/opening.py).
 
     `served_as` keeps the requests to that name alone. `known` is a file of prompts in the place of the training rows,
     where those are not here any more. Raises InputError for a log without a request to the model.
@@ -47,7 +48,7 @@ def monitor(
         observer.phase("reading what it learned")
         expected = expected_of(run, known, run_root, observer)
         observer.phase("reading the log")
-        read = read_log(Path(log))
+        read = read_log(Path(log)) if isinstance(log, str | Path) else ReadLog(list(log), "traces", 0, "")
         traces = of_model(read, served_as)
         observer.phase("looking at the requests", len(traces))
         seen = look_at(traces, expected)
@@ -59,7 +60,7 @@ def monitor(
             "run": run.name,
             "alarms": [_told(asdict(alarm)) for alarm in seen.alarms],
             "looked_at": {
-                "log": str(log),
+                "log": str(log) if isinstance(log, str | Path) else None,
                 "form": read.form,
                 "unread": read.unread,
                 **span_of(traces),
@@ -102,6 +103,8 @@ def expected_of(run: Run, known: Path | str | None, run_root: Path | str, observ
 
 def of_model(read: ReadLog, served_as: str | None) -> list[Trace]:
     """Raises InputError where no request was to it."""
+    if not read.traces:
+        raise InputError("there are no requests to look at", where="--from", fix="look again once it has been asked")
     if served_as is None:
         return read.traces
     names = {trace.model for trace in read.traces if trace.model}

@@ -10,8 +10,9 @@ import typer
 from whet.cli.completions import talkers
 from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs
+from whet.cli.verbs.service.serve import parts_installed
 
-MARKS = {True: "  ", False: "? "}
+NEWEST = 10_000
 
 
 def monitor(
@@ -19,7 +20,12 @@ def monitor(
         str, typer.Argument(metavar="MODEL", help="The run or named model that is in use.", autocompletion=talkers)
     ],
     log: Annotated[
-        Path, typer.Option("--from", metavar="FILE", help="Its requests, as whet serve or another server logs them.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="FILE-or-SERVICE",
+            help="Its requests: a log of any server, or the folder of whet serve (or the URL of its database).",
+        ),
     ],
     served_as: Annotated[
         str | None, typer.Option("--served-as", metavar="NAME", help="Requests to this name alone; default: all.")
@@ -28,6 +34,10 @@ def monitor(
         Path | None,
         typer.Option("--known", metavar="FILE", help="Prompts it was trained on; default: those of its own data."),
     ] = None,
+    project: Annotated[str, typer.Option("--project", metavar="NAME", help="Of the service.")] = "default",
+    newest: Annotated[
+        int, typer.Option("--newest", min=1, metavar="N", help="Of the service, so many of its last requests.")
+    ] = NEWEST,
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 3 where there is an alarm.")] = False,
     runs: Runs = RUNS,
     json_: Json = False,
@@ -46,13 +56,23 @@ def monitor(
 
     screen, watch = Screen(json_), observer()
     try:
-        result = api.monitor(model, log, served_as, known, run_root=runs, observer=watch)
+        asked = requests_of(log, project, newest)
+        result = api.monitor(model, asked, served_as, known, run_root=runs, observer=watch)
     finally:
         watch.done()
     say(screen, result)
     screen.finish(result)
     if gate and result["alarms"]:
         raise typer.Exit(3)
+
+
+def requests_of(log: str, project: str, newest: int) -> Any:
+    """The path of a log, or the traces of a service. Raises InputError as open_traces."""
+    if not Path(log).is_dir() and "://" not in log:
+        return log
+    with parts_installed():
+        from whet.server.traces.opening import open_traces
+    return open_traces(log, project, newest=newest)
 
 
 def say(screen: Any, result: dict[str, Any]) -> None:
