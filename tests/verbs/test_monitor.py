@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 
 import whet
 from tests.monitoring.test_drift import desk, mixed
+from tests.server.traces.made import keep, project, record
 from whet.cli.main import app
 from whet.errors import DataError, InputError
+from whet.server.database.opening import open_database
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +99,24 @@ def test_a_log_that_is_none_is_one_clear_error(run: Path, tmp_path: Path) -> Non
         whet.monitor(run, other)
     ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path / "nothing.jsonl")])
     assert ended.exit_code != 0
+
+
+def test_traces_of_a_service_are_read_from_its_folder(run: Path, tmp_path: Path) -> None:
+    """The service need not run: what it wrote is there."""
+    database = open_database(f"sqlite:///{tmp_path / 'whet.sqlite'}")
+    owner = project(database)
+    keep(database, [record(f"t{n:03}", owner, ago=60.0 * (100 - n), finish_reason="stop") for n in range(100)])
+    database.close()
+    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path), "--json", "--newest", "60"])
+    assert ended.exit_code == 0, ended.output
+    told = json.loads(ended.stdout)
+    assert told["traces"] == 60 and told["alarms"] == []
+    assert "0 live prompts" in told["looked_at"]["questions"]["drift"]["sentence"], "texts were not kept"
+
+
+def test_a_service_that_nobody_has_asked_is_told_so(run: Path, tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'whet.sqlite'}")
+    project(database)
+    database.close()
+    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path)])
+    assert isinstance(ended.exception, InputError) and "no requests" in str(ended.exception)
