@@ -38,11 +38,12 @@ class OtelForm:
         waiting: Waiting[Part] = Waiting()
         for where, line in log.records():
             for part in read_counted(log, where, line, _parts):
-                known = waiting.last(_key(part.span))
-                if known is not None:
+                key = _key(part.span) or f"no id, {part.where}"
+                known = waiting.last(key)
+                if known is not None and _key(part.span):
                     _join(known, part)
                     continue
-                pushed = waiting.put(_key(part.span), part)
+                pushed = waiting.put(key, part)
                 if pushed is not None:
                     yield from _traces(log, pushed)
         for part in waiting.rest():
@@ -55,8 +56,9 @@ def _parts(line: Record, where: str) -> Iterator[Part]:
         if _is_request(span):
             yield Part(where, span, [])
     for trace_id, span_id, event, resource in otlp_events(line):
-        if event.name.startswith("gen_ai."):
-            yield Part(where, Span(span_id, trace_id, None, None, None, {}, resource=resource), [event])
+        span = Span(span_id, trace_id, None, None, None, {}, resource=resource)
+        if event.name == genai.DETAILS or (event.name.startswith("gen_ai.") and _key(span)):
+            yield Part(where, span, [event])  # others tell too little without a span that joins them
 
 
 def _is_request(span: Span) -> bool:
@@ -65,10 +67,12 @@ def _is_request(span: Span) -> bool:
 
 
 def _key(span: Span) -> str:
-    return f"{span.trace_id}/{span.id}"
+    """Empty where the span has no id, or that of none, which is zeros."""
+    return f"{span.trace_id}/{span.id}" if span.id and span.id.strip("0x") else ""
 
 
 def _join(known: Part, part: Part) -> None:
+    """A span that was sent again counts once."""
     known.events += part.events
     if part.span.attributes:
         known.span = part.span
