@@ -160,6 +160,11 @@ def test_spans_of_vllm_itself_have_no_content(tmp_path: Path) -> None:
     assert (trace.id, trace.prompt_tokens, trace.first_token_seconds, trace.messages) == ("chatcmpl-a", 31, 0.25, [])
 
 
+def test_the_model_that_answered_is_the_version(tmp_path: Path) -> None:
+    assert only(tmp_path / "a", otlp(span("a1", genai(gen_ai__response__model="tickets:3")))).version == "tickets:3"
+    assert only(tmp_path / "a", otlp(span("a1", genai(gen_ai__response__model="tickets")))).version is None
+
+
 def test_failures(tmp_path: Path) -> None:
     thrown = {"name": "exception", "attributes": attributes(exception__type="openai.RateLimitError")}
     assert (

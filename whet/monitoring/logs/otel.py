@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from whet.monitoring.logs.contents import genai, openinference
 from whet.monitoring.logs.contents.spans import Span, SpanEvent, otlp_events, otlp_spans, plain_span
@@ -37,7 +38,7 @@ class OtelForm:
     def traces(self, log: LogFile) -> Iterator[Trace]:
         waiting: Waiting[Part] = Waiting()
         for where, line in log.records():
-            for part in read_counted(log, where, line, _parts):
+            for part in read_counted(log, where, partial(_parts, line, where)):
                 key = _key(part.span) or f"no id, {part.where}"
                 known = waiting.last(key)
                 if known is not None and _key(part.span):
@@ -83,7 +84,7 @@ def _traces(log: LogFile, part: Part) -> list[Trace]:
     if span.begin is None and span.events:
         span = replace(span, begin=span.events[0].at)
     read = openinference.trace_of if openinference.kind_of(span.attributes) else genai.trace_of
-    return read_counted(log, part.where, {}, lambda _, where: [read(span, where)])
+    return read_counted(log, part.where, lambda: [read(span, part.where)])
 
 
 FORM = OtelForm()
