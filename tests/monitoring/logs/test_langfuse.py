@@ -69,7 +69,9 @@ def test_people_are_heard_and_models_that_judge_are_not(tmp_path: Path) -> None:
 
 def test_scores_may_stand_before_the_request(tmp_path: Path) -> None:
     rows = samples.langfuse()
-    assert traces(tmp_path / "b", rows[4], rows[1])[0].feedback == (Feedback(good=False, comment="wrong team"),)
+    rows[4]["timestamp"] = "2026-09-21 14:13:20.000000"
+    feedback = Feedback(good=False, comment="wrong team", at=samples.BEGIN)
+    assert traces(tmp_path / "b", rows[4], rows[1])[0].feedback == (feedback,)
 
 
 def test_a_trace_with_its_observations(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ def trace_of(**changes: Any) -> Trace:
 def test_who_asked_for_what() -> None:
     trace = trace_of()
     assert (trace.model, trace.workload, trace.client, trace.conversation) == ("tickets", "routing", "u-1", "talk-1")
-    assert trace_of(model_group=None).model == "hosted_vllm/tickets-3"
+    assert trace.version == "hosted_vllm/tickets-3"
+    assert (trace_of(model_group=None).model, trace_of(model_group=None).version) == ("hosted_vllm/tickets-3", None)
     assert trace_of(end_user=None).client == "key-owner"
     assert trace_of(request_tags=["User-Agent: curl"]).workload is None
 

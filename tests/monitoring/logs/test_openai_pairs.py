@@ -21,7 +21,7 @@ def trace_of(row: dict[str, Any]) -> Trace:
 
 def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0) -> dict[str, Any]:
     choice = {"index": index, "delta": delta, "finish_reason": finish}
-    return {"id": "c", "object": "chat.completion.chunk", "created": 1_790_000_000, "choices": [choice]}
+    return {"id": "c", "object": "chat.completion.chunk", "model": "tickets:3", "choices": [choice]}
 
 
 TEXT_CHUNKS = [
@@ -62,6 +62,7 @@ def test_shapes_of_one_request(row: dict[str, Any]) -> None:
     assert trace.messages == [SYSTEM, QUESTION]
     assert (trace.answer, trace.finish_reason, trace.model) == (ANSWER, "stop", "tickets")
     assert (trace.prompt_tokens, trace.answer_tokens, trace.error) == (31, 6, None)
+    assert trace.version == "tickets:3"
 
 
 def test_calls_in_a_stream_are_put_together() -> None:

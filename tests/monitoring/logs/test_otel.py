@@ -85,6 +85,11 @@ def test_events_of_two_requests_stay_apart(tmp_path: Path) -> None:
     assert (first.asked, second.asked, second.answer) == ("Where is order 7?", "Hello?", None)
 
 
+def test_events_that_nothing_joins_are_no_requests(tmp_path: Path) -> None:
+    alone = log_record("gen_ai.user.message", {"content": "Hello?"}, span_id="")
+    assert only(tmp_path / "a", alone, otlp(span("a1", genai()))).id == "a1"
+
+
 def test_the_event_of_today(tmp_path: Path) -> None:
     asked = [{"role": "user", "parts": [{"type": "text", "content": "Where?"}]}]
     answered = [{"role": "assistant", "parts": [{"type": "text", "content": "Here."}], "finish_reason": "stop"}]
@@ -155,6 +160,11 @@ def test_spans_of_vllm_itself_have_no_content(tmp_path: Path) -> None:
     assert (trace.id, trace.prompt_tokens, trace.first_token_seconds, trace.messages) == ("chatcmpl-a", 31, 0.25, [])
 
 
+def test_the_model_that_answered_is_the_version(tmp_path: Path) -> None:
+    assert only(tmp_path / "a", otlp(span("a1", genai(gen_ai__response__model="tickets:3")))).version == "tickets:3"
+    assert only(tmp_path / "a", otlp(span("a1", genai(gen_ai__response__model="tickets")))).version is None
+
+
 def test_failures(tmp_path: Path) -> None:
     thrown = {"name": "exception", "attributes": attributes(exception__type="openai.RateLimitError")}
     assert (
@@ -182,6 +192,14 @@ def test_the_console_exporter(tmp_path: Path) -> None:
     trace = only(tmp_path / "a", row)
     assert (trace.id, trace.at, trace.seconds, trace.error) == ("0x2", BEGIN, 2.5, "TimeoutError")
     assert (trace.model, trace.workload) == ("tickets", "shop")
+
+
+def test_a_span_that_was_sent_again_counts_once_and_spans_without_an_id_each(tmp_path: Path) -> None:
+    line, nameless = otlp(span("a1", genai())), span("a1", genai())
+    del nameless["spanId"]
+    zeros = otlp(span("0000000000000000", genai()))
+    assert [trace.id for trace in traces(tmp_path / "a", line, line, otlp(span("a2", genai())))] == ["a1", "a2"]
+    assert len(traces(tmp_path / "a", otlp(nameless, nameless), otlp(nameless), zeros, zeros)) == 5
 
 
 def test_metrics_in_the_same_file_are_left_out(tmp_path: Path) -> None:

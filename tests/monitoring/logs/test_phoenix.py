@@ -93,9 +93,9 @@ def test_people_are_heard_and_models_that_judge_are_not(tmp_path: Path) -> None:
     assert first.feedback == (Feedback(good=False, comment="wrong team"),)
     assert second.feedback == ()
 
-    note = {"name": "thumb", "annotator_kind": "HUMAN", "result": {"score": 1.0}}
+    note = {"name": "thumb", "annotator_kind": "HUMAN", "result": {"score": 1.0}, "created_at": "2026-09-21T14:13:20Z"}
     (trace,) = traces(tmp_path / "a", api_span(FLAT, annotations=[note]))
-    assert trace.feedback == (Feedback(good=True),)
+    assert trace.feedback == (Feedback(good=True, at=samples.BEGIN),)
 
 
 def test_names_with_dots_become_a_tree() -> None:

@@ -42,6 +42,14 @@ def test_prompts_in_the_line_of_the_request(tmp_path: Path) -> None:
     assert (trace.seconds, trace.answer_tokens, trace.finish_reason) == (2.0, 2, "stop")
 
 
+def test_what_a_person_wrote_is_taken_for_nothing_else(tmp_path: Path) -> None:
+    tricks = "lora_name='mine', structured_outputs=S(json={'a': 1}), prompt_token_ids: [1, 2], finish_reason: length"
+    trace = only(read(tmp_path / "a", line(RECEIVED.format(tricks)), line(ANSWERED.format(tricks), 22)))
+    assert (trace.asked, trace.answer) == (tricks, tricks)
+    assert (trace.model, trace.schema, trace.prompt_tokens) == (None, None, None)
+    assert (trace.answer_tokens, trace.finish_reason) == (2, "stop")
+
+
 def test_the_body_of_a_request_tells_the_most(tmp_path: Path) -> None:
     body = json.dumps(samples.request(response_format=samples.FORMAT, tools=[samples.TOOL], user="u-1"))
     received = "Received request chatcmpl-a: params: SamplingParams(n=1), lora_request: None."

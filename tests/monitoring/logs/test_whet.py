@@ -36,12 +36,15 @@ FULL = Trace(
     seconds=0.1 + 0.2,
     first_token_seconds=0.0,
     error="Timeout",
-    feedback=(Feedback(True, "", "x", "y", "z"), Feedback(good=False), Feedback()),
+    feedback=(Feedback(True, "", "x", "y", "z", 1_790_000_000.5), Feedback(good=False), Feedback()),
+    version="run-3",
+    fingerprint="f1",
 )
 
 
 def test_a_trace_is_read_back_to_the_last_bit(tmp_path: Path) -> None:
     empty = Trace(id="a", where="b")
+    assert all(getattr(FULL.feedback[0], part.name) is not None for part in fields(Feedback)), "all fields are tried"
     assert all(getattr(FULL, part.name) != getattr(empty, part.name) for part in fields(Trace)), "all fields are tried"
     log = read_log(
         write_lines(tmp_path / "a.jsonl", [written(FULL), written(FULL), written(empty) | {"at": 1_790_000_001}])

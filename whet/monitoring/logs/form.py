@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from whet.monitoring.logs.contents.json_text import Unreadable
@@ -43,13 +44,13 @@ class RecordForm:
 
     def traces(self, log: LogFile) -> Iterator[Trace]:
         for where, record in log.records():
-            yield from read_counted(log, where, record, self.read)
+            yield from read_counted(log, where, partial(self.read, record, where))
 
 
-def read_counted(log: LogFile, where: str, record: Record, read: Callable[[Record, str], Iterable[Out]]) -> list[Out]:
+def read_counted(log: LogFile, where: str, read: Callable[[], Iterable[Out]]) -> list[Out]:
     """What `read` makes of a record; of one that cannot be read nothing, and the log counts it."""
     try:
-        return list(read(record, where))
+        return list(read())
     except Unreadable as error:
         log.skip(where, str(error))
     except RecursionError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from whet.monitoring.logs.contents.chat_messages import finish_word, tools_of
@@ -75,7 +76,7 @@ class LangfuseForm:
     def traces(self, log: LogFile) -> Iterator[Trace]:
         context = _context(log)
         for where, row in log.records():
-            yield from read_counted(log, where, row, lambda row, where: _of_row(row, where, context))
+            yield from read_counted(log, where, partial(_of_row, row, where, context))
 
 
 def _context(log: LogFile) -> Context:
@@ -208,10 +209,11 @@ def _feedback(score: Record) -> Feedback | None:
     kind, value = str(score.get("dataType")).upper(), score.get("value")
     text = first_name(score.get("stringValue"), score.get("longStringValue"), value if isinstance(value, str) else None)
     by = first_name(score.get("authorUserId"))
+    at = moment(score.get("timestamp")) or moment(score.get("createdAt"))
     if kind == "CORRECTION":
-        return Feedback(corrected=text, comment=name(score.get("comment")), by=by) if text else None
+        return Feedback(corrected=text, comment=name(score.get("comment")), by=by, at=at) if text else None
     label = text if kind in ("CATEGORICAL", "BOOLEAN", "TEXT") else None
-    return opinion(score.get("name"), value, label, score.get("comment"), by)
+    return opinion(score.get("name"), value, label, score.get("comment"), by, at)
 
 
 def _camel(row: Record) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from whet.monitoring.logs.contents.openai_calls import answered_of, asked_of
+from whet.monitoring.logs.contents.openai_calls import answered_of, asked_of, version_of
 from whet.monitoring.logs.contents.values import (
     Record,
     between,
@@ -65,6 +65,7 @@ def read(payload: Record, where: str) -> list[Trace]:
         seconds=between(begin, end),
         first_token_seconds=_first_token(payload, parameters, begin),
         error=failed,
+        version=version_of(first_name(payload.get("model_group")), first_name(payload.get("model"))),
     )
     return [trace]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from whet.monitoring.logs.contents.chat_messages import answer_of, tool_calls, without_answer
-from whet.monitoring.logs.contents.openai_calls import Answered, Asked, answered_of, asked_of
+from whet.monitoring.logs.contents.openai_calls import Answered, Asked, answered_of, asked_of, version_of
 from whet.monitoring.logs.contents.values import (
     Record,
     between,
@@ -69,6 +69,7 @@ def read(row: Record, where: str) -> list[Trace]:
         seconds=_seconds(row, begin, end),
         first_token_seconds=duration(row.get("ttft_ms", row.get("time_to_first_token_ms")), 1e3),
         error=answered.error or _error(row, response),
+        version=version_of(question.model, answered.model),
     )
     return [trace]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from whet.monitoring.logs.contents import genai, openinference
 from whet.monitoring.logs.contents.spans import Span, SpanEvent, otlp_events, otlp_spans, plain_span
@@ -37,12 +38,13 @@ class OtelForm:
     def traces(self, log: LogFile) -> Iterator[Trace]:
         waiting: Waiting[Part] = Waiting()
         for where, line in log.records():
-            for part in read_counted(log, where, line, _parts):
-                known = waiting.last(_key(part.span))
-                if known is not None:
+            for part in read_counted(log, where, partial(_parts, line, where)):
+                key = _key(part.span) or f"no id, {part.where}"
+                known = waiting.last(key)
+                if known is not None and _key(part.span):
                     _join(known, part)
                     continue
-                pushed = waiting.put(_key(part.span), part)
+                pushed = waiting.put(key, part)
                 if pushed is not None:
                     yield from _traces(log, pushed)
         for part in waiting.rest():
@@ -55,8 +57,9 @@ def _parts(line: Record, where: str) -> Iterator[Part]:
         if _is_request(span):
             yield Part(where, span, [])
     for trace_id, span_id, event, resource in otlp_events(line):
-        if event.name.startswith("gen_ai."):
-            yield Part(where, Span(span_id, trace_id, None, None, None, {}, resource=resource), [event])
+        span = Span(span_id, trace_id, None, None, None, {}, resource=resource)
+        if event.name == genai.DETAILS or (event.name.startswith("gen_ai.") and _key(span)):
+            yield Part(where, span, [event])  # others tell too little without a span that joins them
 
 
 def _is_request(span: Span) -> bool:
@@ -65,10 +68,12 @@ def _is_request(span: Span) -> bool:
 
 
 def _key(span: Span) -> str:
-    return f"{span.trace_id}/{span.id}"
+    """Empty where the span has no id, or that of none, which is zeros."""
+    return f"{span.trace_id}/{span.id}" if span.id and span.id.strip("0x") else ""
 
 
 def _join(known: Part, part: Part) -> None:
+    """A span that was sent again counts once."""
     known.events += part.events
     if part.span.attributes:
         known.span = part.span
@@ -79,7 +84,7 @@ def _traces(log: LogFile, part: Part) -> list[Trace]:
     if span.begin is None and span.events:
         span = replace(span, begin=span.events[0].at)
     read = openinference.trace_of if openinference.kind_of(span.attributes) else genai.trace_of
-    return read_counted(log, part.where, {}, lambda _, where: [read(span, where)])
+    return read_counted(log, part.where, lambda: [read(span, part.where)])
 
 
 FORM = OtelForm()

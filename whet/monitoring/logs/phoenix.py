@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from whet.monitoring.logs.contents import openinference
 from whet.monitoring.logs.contents.opinions import opinion
@@ -51,7 +52,7 @@ class PhoenixForm:
             if _is_annotation(row):
                 opinions[str(first_name(row.get("span_id"), row.get("context.span_id")))] += _opinion(row)
         for where, row in log.records():
-            yield from read_counted(log, where, row, lambda row, where: _of_row(row, where, opinions))
+            yield from read_counted(log, where, partial(_of_row, row, where, opinions))
 
 
 def _of_row(row: Record, where: str, opinions: Opinions) -> Iterator[Trace]:
@@ -69,7 +70,9 @@ def _opinion(note: Record) -> list[Feedback]:
     result = record(note.get("result")) or note
     topic = first_name(note.get("annotation_name"), note.get("name"))
     by = first_name(note.get("user_id"), note.get("identifier"))
-    feedback = opinion(topic, result.get("score"), result.get("label"), result.get("explanation"), by)
+    feedback = opinion(
+        topic, result.get("score"), result.get("label"), result.get("explanation"), by, note.get("created_at")
+    )
     return [] if feedback is None else [feedback]
 
 

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from whet.monitoring.logs.contents.chat_markup import messages_of_prompt
@@ -95,13 +96,12 @@ class VllmForm:
             at = moment(stamp) or _time_of(line[: match.start()], written)
             kind, identifier = match["kind"] or match["part"], match["id"] or match["also"]
             event = Event(kind, identifier, at, match["rest"], match["stream"] == "delta")
-            yield from read_counted(log, where, {"event": event}, lambda held, place: _take(held, place, waiting, log))
+            yield from read_counted(log, where, partial(_take, event, where, waiting, log))
         yield from (_trace(request, None) for request in waiting.rest() if request.received)
 
 
-def _take(held: Record, where: str, waiting: Waiting[Request], log: LogFile) -> Iterator[Trace]:
+def _take(event: Event, where: str, waiting: Waiting[Request], log: LogFile) -> Iterator[Trace]:
     """What one line adds. Raises Unreadable."""
-    event: Event = held["event"]
     key = _key(event.id)
     if event.delta or _POOLING.match(event.id) or "PoolingParams(" in event.rest:
         return
@@ -125,17 +125,19 @@ def _take(held: Record, where: str, waiting: Waiting[Request], log: LogFile) -> 
 
 
 def _add(request: Request, event: Event) -> None:
-    adapter = _ADAPTER.search(event.rest)
-    request.model = _literal(adapter["name"]) if adapter else request.model
-    request.schema = _schema_in(event.rest) or request.schema
-    if event.rest.startswith("{"):
+    if event.kind == "JSON body":
         _add_body(request, event.rest)
-    match = _PROMPT.match(event.rest)
+        return
+    rest, match = event.rest, _PROMPT.match(event.rest)
     if match:
         request.prompt = _literal(match["words"]) if match["words"] else None
-    elif event.rest.startswith("prompt: "):
+        rest = rest[match.end() :]  # what a person wrote is not looked into
+    elif rest.startswith("prompt: "):
         raise Unreadable("a prompt that is cut off")
-    ids = _IDS.search(event.rest)
+
+    adapter, ids = _ADAPTER.search(rest), _IDS.search(rest)
+    request.model = _literal(adapter["name"]) if adapter else request.model
+    request.schema = _schema_in(rest) or request.schema
     request.prompt_tokens = _length(ids["ids"]) if ids else request.prompt_tokens
 
 

@@ -14,9 +14,6 @@ from whet.monitoring.trace import Feedback, Trace
 MARK = "whet_trace"
 """The key that tells a trace of Whet's; its value is the version of the form."""
 VERSION = 1
-TEXTS = "id where model workload client conversation answer finish_reason error corrected label comment by".split()
-NUMBERS = "at seconds first_token_seconds".split()
-COUNTS = "prompt_tokens answer_tokens".split()
 
 
 def written(trace: Trace) -> dict[str, Any]:
@@ -51,37 +48,33 @@ def _fields(held: Trace | Feedback) -> dict[str, Any]:
 
 
 def _checked(kind: type[Trace] | type[Feedback], given: Record) -> Record:
-    names = {part.name for part in fields(kind)}
+    types = {part.name: str(part.type).removesuffix(" | None") for part in fields(kind) if part.name != "feedback"}
     for key, value in given.items():
-        if key not in names:
+        if key not in types:
             raise Unreadable(f"the key {key!r}, which no trace has")
-        if not _fits(key, value):
+        if not FITS[types[key]](value):
             raise Unreadable(f"{key} is {type(value).__name__}")
     return given
 
 
-def _fits(key: str, value: Any) -> bool:
-    if key in TEXTS:
-        return isinstance(value, str)
-    if key in NUMBERS:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if key in COUNTS:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return OTHERS[key](value)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-OTHERS: dict[str, Callable[[Any], bool]] = {
-    "messages": _are_objects,
-    "tools": _are_objects,
-    "tool_calls": _are_objects,
-    "schema": lambda value: isinstance(value, dict),
-    "valid": lambda value: isinstance(value, bool),
-    "good": lambda value: isinstance(value, bool),
+FITS: dict[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "float": _is_number,
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "bool": lambda value: isinstance(value, bool),
+    "list[Message]": _are_objects,
+    "list[dict[str, Any]]": _are_objects,
+    "Mapping[str, Any]": lambda value: isinstance(value, dict),
 }
+"""By the type that a field is declared with."""
 
 
 def knows(record: Record) -> bool:

@@ -14,7 +14,7 @@ from whet.monitoring.logs.contents.chat_messages import (
     tool_calls,
     tools_of,
 )
-from whet.monitoring.logs.contents.openai_calls import Answered, answered_of
+from whet.monitoring.logs.contents.openai_calls import Answered, answered_of, version_of
 from whet.monitoring.logs.contents.spans import Span, SpanEvent, nested
 from whet.monitoring.logs.contents.values import (
     Record,
@@ -80,6 +80,7 @@ def trace_of(span: Span, where: str) -> Trace:
         seconds=between(span.begin, span.end),
         first_token_seconds=_first_token(attributes),
         error=span.error or failure_word(reason) or answered.error,
+        version=version_of(*(name(attributes.get(f"gen_ai.{side}.model")) for side in ("request", "response"))),
     )
 
 

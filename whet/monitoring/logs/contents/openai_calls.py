@@ -65,6 +65,11 @@ def asked_of(request: Record) -> Asked:
     )
 
 
+def version_of(name: str | None, answered: str | None) -> str | None:
+    """What the name of a model meant, where the answer tells another one than was asked for."""
+    return answered if name is not None and answered != name else None
+
+
 def schema_of(request: Record) -> Mapping[str, Any] | None:
     """The JSON schema that an answer had to keep: `response_format`, the Responses API's `text.format`, or vLLM's own
     keys."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import re
 
-from whet.monitoring.logs.contents.values import name, number
+from whet.monitoring.logs.contents.values import moment, name, number
 from whet.monitoring.trace import Feedback
 
 GOOD = set("good up thumbs_up positive like liked correct helpful yes true pass accepted".split())
 BAD = set("bad down thumbs_down negative dislike disliked incorrect unhelpful no false fail rejected".split())
 
 
-def opinion(topic: object, score: object, label: object, comment: object, by: object) -> Feedback | None:
+def opinion(
+    topic: object, score: object, label: object, comment: object, by: object, at: object = None
+) -> Feedback | None:
     """A thumb where the score is 1, 0 or -1, or the label one of the words for it; another score or label becomes the
     label, with its topic. None where nothing was said."""
     value, word = number(score), name(label)
@@ -26,7 +28,7 @@ def opinion(topic: object, score: object, label: object, comment: object, by: ob
     shown = None if words is None or good is not None else f"{name(topic) or 'score'}: {words}"
     if good is None and shown is None and name(comment) is None:
         return None
-    return Feedback(good=good, label=shown, comment=name(comment), by=name(by))
+    return Feedback(good=good, label=shown, comment=name(comment), by=name(by), at=moment(at))
 
 
 def _thumb(word: str) -> bool | None:
