@@ -58,8 +58,8 @@ def finished(client: OpenAI, job: str, seconds: float = 240) -> FineTuningJob:
         time.sleep(0.2)
 
 
-def run_of(home: Path, job: str) -> Path:
-    until = time.monotonic() + 120
+def run_of(home: Path, job: str, seconds: float = 120) -> Path:
+    until = time.monotonic() + seconds
     while not (found := list((home / "runs").glob(f"*/{job}"))):
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -89,8 +89,8 @@ def holder_lives(run: Path) -> bool:
     return state != "Z"
 
 
-def await_job(true: Callable[[], bool], job: str) -> None:
-    until = time.monotonic() + 120
+def await_job(true: Callable[[], bool], job: str, seconds: float = 120) -> None:
+    until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, job
         time.sleep(0.02)

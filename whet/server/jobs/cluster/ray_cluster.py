@@ -129,9 +129,9 @@ class RayCluster:
         return job.status.value == "SUCCEEDED", job.message or ""
 
     def nodes(self) -> list[Node]:
-        from ray.util.state import list_nodes
-
         def ask(client: Any) -> list[Any]:
+            from ray.util.state import list_nodes
+
             return list_nodes(address=client.get_address(), timeout=ASK_SECONDS, detail=True)
 
         alive = [node for node in self._ask(ask) if node.state == "ALIVE"]
