@@ -197,9 +197,9 @@ def work(url: str, home: Path, stopped: threading.Event, kept: float, only_chore
     context = starting_context()
     database = open_database(url)
     owner = name_of_worker()
-    lanes = [Lane(Chores(database, url, home, owner), context)]
-    if not only_chores:
-        lanes.insert(0, Lane(Jobs(database, url, home, owner, kept), context))
+    works: list[Work] = [] if only_chores else [Jobs(database, url, home, owner, kept)]
+    works.append(Chores(database, url, home, owner))
+    lanes = [Lane(work, context) for work in works]
 
     while not stopped.wait(POLL_SECONDS):
         for lane in lanes:

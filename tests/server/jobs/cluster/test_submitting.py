@@ -120,6 +120,7 @@ def test_what_a_client_stops_while_it_waits_in_ray_cannot_be_claimed_and_is_stop
         resume_job(submitter.database, job_row(submitter.database, name).project, name)
         submitter.look()
         assert f"whet-{name}-2-1" in cluster.known
+        assert queue.claim_job(submitter.database, name, 0, "ray") is None, "what waited before the pause is void"
         assert claimed(submitter, name).fence == 3
 
 

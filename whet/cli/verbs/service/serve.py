@@ -79,7 +79,7 @@ def serve(
         str, typer.Option("--documents-encoder-key", metavar="NAME", help="Environment variable with the key for it.")
     ] = "",
     workers: Annotated[
-        str, typer.Option(metavar="N|URL", help="Jobs that train at once; or a Ray cluster that trains them.")
+        str, typer.Option(metavar="N/URL", help="Jobs that train at once; or a Ray cluster that trains them.")
     ] = "1",
     slots: Annotated[int, typer.Option(min=1, metavar="N", help="Answers that a base writes at once.")] = 32,
     code_graders: Annotated[

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Row, select
 
-from whet.errors import RunError
+from whet.errors import RunError, without_hidden
 from whet.server.database.opening import Database
 from whet.server.database.tables import chores, jobs
 from whet.server.jobs.chores import FORECAST
@@ -91,6 +91,8 @@ class Submitter:
         known = self._known({name.job for name in live})
         live = [name for name in live if name.job in known]  # others are those of another service
         self._at_work = bool(live)
+        names = {one.name for one in found}
+        self._seen = {name: since for name, since in self._seen.items() if name in names}
         self._stop_unwanted(live, known, now)
         if waiting:
             self._submit(waiting, found, self.cluster.nodes(), now)
@@ -210,4 +212,4 @@ def _being_forecast(connection: Connection) -> set[str]:
 
 
 def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2]
+    return without_hidden(text.strip().rpartition("\n")[2])
