@@ -24,6 +24,7 @@ from whet.server.database.opening import open_database
 from whet.server.errors import ApiError, of_whet
 from whet.server.files.content import Contents
 from whet.server.inference.answering import Answering
+from whet.server.jobs.cluster.ray_workers import RayWorkers
 from whet.server.jobs.supervisor import Workers
 from whet.server.knowledge.library import Library
 from whet.server.metrics import Metrics
@@ -83,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
         rates=rates,
         metrics=metrics,
         contents=contents,
-        workers=Workers(settings, database, contents),
+        workers=(RayWorkers if settings.ray else Workers)(settings, database, contents),
         answering=Answering(settings, database, metrics, rates),
         library=Library(settings, database),
         tracing=Tracing(settings, database, metrics),

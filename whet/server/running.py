@@ -14,6 +14,7 @@ from whet.errors import InputError, RunError
 from whet.model.memory import share_heaps
 from whet.server.access.caller import SCOPES
 from whet.server.application import create_app
+from whet.server.jobs.cluster.reach import refuse_cluster
 from whet.server.service import Service
 from whet.server.settings import Settings
 
@@ -22,13 +23,15 @@ def serve(settings: Settings, announce: Callable[[str, str | None], None], give_
     """Runs until it is told to stop, and then lets answers end for `drain_seconds`.
 
     `announce` is called with the URL once requests are taken; with `give_key`, and where no key is there, also with the
-    secret of a first one. Raises InputError for a service that would be open to others, RunError for an address that is
-    in use.
+    secret of a first one. Raises InputError for a service that would be open to others, or whose jobs cannot run on its
+    Ray cluster; RunError for an address that is in use.
     """
     refuse_open(settings)
     share_heaps()
     with listening(settings) as heard:
         app = create_app(settings)
+        if settings.ray:
+            refuse_cluster(settings)
         url = url_of(settings, heard.getsockname()[1])
         server = _Server(app, settings, lambda: announce(url, first_key(app.state.service) if give_key else None))
         server.run(sockets=[heard])

@@ -41,6 +41,8 @@ class Settings:
     """How passages are found where no recipe says it; None: by vectors where there is an encoder, else by words."""
     workers: int = 1
     """Processes that train; 0 takes jobs and leaves them to workers on other machines."""
+    ray: str = ""
+    """Address of a Ray cluster that trains in their place: its dashboard (http) or its client server (ray://)."""
     code_graders: bool = False
     """May graders be Python code? It runs in the sandbox of code rewards."""
     grader_url: str = ""

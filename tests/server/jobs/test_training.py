@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +18,21 @@ from openai.types.fine_tuning import FineTuningJob
 
 from tests.server.conftest import new_database
 from tests.server.serving import Served, served
+from tests.server.small_jobs import (
+    QUICK,
+    await_job,
+    finished,
+    holder_lives,
+    kill_holder,
+    lines,
+    rows,
+    run_of,
+    start,
+    weights_of,
+)
 from whet.store.atomic import sha256_file
 
-NAMES = ("Ann", "Bob", "Cid", "Dee", "Eve")
-QUICK = {
-    "keep": False,
-    "evaluate": {"forgetting": False, "against": ["base"], "every": 3, "early_stop": False},
-    "checkpoint_every": 3,
-}
-"""Keys of a recipe that leave out what takes the time of so small a job."""
-
 CODE = "def grade(sample, item):\n    return float('e' in sample['output_text'])"
-
-
-def rows(count: int = 24) -> list[dict[str, Any]]:
-    return [
-        {
-            "messages": [
-                {"role": "user", "content": f"Sign order {n * 7 % 89}-{n * 5 % 83} for {NAMES[n % 5]}"},
-                {"role": "assistant", "content": f"Order {n * 7 % 89}-{n * 5 % 83} is signed."},
-            ]
-        }
-        for n in range(1, count + 1)
-    ]
-
-
-def lines(values: list[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(value) + "\n" for value in values).encode()
-
-
-def start(
-    client: OpenAI, values: list[dict[str, Any]], whet: dict[str, Any] | None = None, **more: Any
-) -> FineTuningJob:
-    uploaded = client.files.create(file=("rows.jsonl", lines(values)), purpose="fine-tune").id
-    own = {"whet": QUICK if whet is None else whet}
-    return client.fine_tuning.jobs.create(model="nano", training_file=uploaded, seed=1, extra_body=own, **more)
-
-
-def finished(client: OpenAI, job: str, seconds: float = 240) -> FineTuningJob:
-    until = time.monotonic() + seconds
-    while True:
-        told = client.fine_tuning.jobs.retrieve(job)
-        if told.status in ("succeeded", "failed", "cancelled"):
-            return told
-        assert time.monotonic() < until, told
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -177,29 +146,29 @@ def test_a_job_that_is_killed_paused_and_moved_ends_in_the_same_weights(service:
     loose = service.client(strict=False).fine_tuning.jobs
     assert plain.method is not None
     job = start(client, rows(), suffix="My signer", method=plain.method.to_dict())
-    run = _run(home, job.id)
+    run = run_of(home, job.id)
 
     def checkpoints() -> int:
         return len(list((home / "jobs" / job.id / "checkpoints").glob("step-*")))
 
-    _until(lambda: checkpoints() >= 1, job.id)
-    _kill_holder(run)  # the worker's child
-    _until(lambda: checkpoints() >= 2, job.id)
+    await_job(lambda: checkpoints() >= 1, job.id)
+    kill_holder(run)  # the worker's child
+    await_job(lambda: checkpoints() >= 2, job.id)
     assert loose.pause(job.id).status == "paused"  # type: ignore[comparison-overlap]
-    _until(lambda: not _holder_lives(run), job.id)
+    await_job(lambda: not holder_lives(run), job.id)
     before = checkpoints()
     time.sleep(1.0)
     assert checkpoints() == before, "a paused job goes on"
     assert loose.resume(job.id).status in ("queued", "running")
 
-    _until(lambda: checkpoints() > before, job.id)
+    await_job(lambda: checkpoints() > before, job.id)
     os.kill(service.service.workers.pids()[0], signal.SIGKILL)
-    _until(lambda: not _holder_lives(run), job.id)  # it does not outlive its worker
+    await_job(lambda: not holder_lives(run), job.id)  # it does not outlive its worker
     told = finished(client, job.id)
 
     assert told.status == "succeeded", told.error
-    of_plain = _run(home, plain.id)
-    assert _weights(run) == _weights(of_plain)
+    of_plain = run_of(home, plain.id)
+    assert weights_of(run) == weights_of(of_plain)
     assert told.trained_tokens == plain.trained_tokens
     tables = [_measured(client, one) for one in (told, plain)]
     assert tables[0] == tables[1]
@@ -256,45 +225,7 @@ def test_a_reinforcement_job_with_a_validation_file(service: Served) -> None:
     assert any(row["train_reward"] for row in table), table[0]
 
 
-def _run(home: Path, job: str) -> Path:
-    until = time.monotonic() + 120
-    while not (found := list((home / "runs").glob(f"*/{job}"))):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    return found[0]
-
-
-def _weights(run: Path) -> list[str]:
-    return [
-        sha256_file(run / "model" / "adapter_model.safetensors"),
-        sha256_file(run / "checkpoints/best/weights.safetensors"),
-    ]
-
-
 def _measured(client: OpenAI, job: FineTuningJob) -> list[dict[str, str]]:
     """The result file without what a clock says."""
     table = csv.DictReader(io.StringIO(client.files.content(job.result_files[0]).text))
     return [{key: value for key, value in row.items() if key != "seconds"} for row in table]
-
-
-def _holder(run: Path) -> int:
-    return int((run / "run.lock").read_text() or 0)
-
-
-def _kill_holder(run: Path) -> None:
-    os.kill(_holder(run), signal.SIGKILL)
-
-
-def _holder_lives(run: Path) -> bool:
-    try:
-        state = Path(f"/proc/{_holder(run)}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-def _until(true: Callable[[], bool], job: str) -> None:
-    until = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < until, job
-        time.sleep(0.02)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -145,6 +146,19 @@ def test_where_there_are_no_groups_the_child_ends_alone(lane: worker.Lane, monke
     pid = lane.child.pid
     lane.stop()
     _await_end(pid)
+
+
+@pytest.mark.parametrize(("only_chores", "kinds"), [(False, ["Jobs", "Chores"]), (True, ["Chores"])])
+def test_a_worker_that_leaves_jobs_to_others_looks_for_chores_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only_chores: bool, kinds: list[str]
+) -> None:
+    made: list[str] = []
+    lane = worker.Lane
+    monkeypatch.setattr(worker, "Lane", lambda work, context: made.append(type(work).__name__) or lane(work, context))
+    stopped = threading.Event()
+    stopped.set()
+    worker.work(f"sqlite:///{tmp_path / 'whet.sqlite'}", tmp_path, stopped, 60.0, only_chores)
+    assert made == kinds
 
 
 def test_chores_are_claimed_once_and_taken_over(database: Database) -> None:

@@ -56,6 +56,32 @@ def claim(database: Database, owner: str) -> Lease | None:
     return None
 
 
+def claim_job(database: Database, name: str, fence: int, owner: str) -> Lease | None:
+    """This job, where it still waits and nobody had or stopped it since it had this fence; else None."""
+    with database.write() as connection:
+        now = database.now(connection)
+        waits = (jobs.c.id == name, jobs.c.fence == fence, jobs.c.state == QUEUED)
+        row = connection.execute(select(jobs).where(*waits).with_for_update()).first()
+        return None if row is None else _take(connection, row, owner, now)
+
+
+def requeue_lost(database: Database) -> None:
+    """Jobs whose worker is gone wait again, for whoever submits waiting jobs by their fence."""
+    with database.read() as connection:
+        if connection.execute(select(jobs.c.id).where(_dead(database.now(connection))).limit(1)).first() is None:
+            return
+
+    with database.write() as connection:
+        now = database.now(connection)
+        for row in connection.execute(select(jobs).where(_dead(now)).with_for_update(skip_locked=True)).all():
+            if row.attempts >= MOST_ATTEMPTS:
+                _give_up(connection, row, UNHEARD, now)
+                continue
+            back = {"state": QUEUED, **FREED, "fence": row.fence + 1}
+            connection.execute(update(jobs).where(jobs.c.id == row.id).values(**back))
+            add_event(connection, row.id, GONE, now, "warn")
+
+
 def renew(database: Database, lease: Lease) -> None:
     """The worker lives. Raises LeaseLost."""
     with held_by(database, lease) as (connection, _):
@@ -106,12 +132,17 @@ def note_progress(connection: Connection, row: Row, step: int) -> None:
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(progress=step, attempts=1))
 
 
+GONE = "Its worker is gone; the job goes on from its checkpoint"
+UNHEARD = "its worker was not heard of any more"
 FREED: dict[str, Any] = {"owner": None, "lease_until": None, "phase": None}
 
 
 def _free(now: float) -> Any:
-    dead = and_(jobs.c.state == RUNNING, jobs.c.lease_until < now)
-    return or_(jobs.c.state == QUEUED, dead)
+    return or_(jobs.c.state == QUEUED, _dead(now))
+
+
+def _dead(now: float) -> Any:
+    return and_(jobs.c.state == RUNNING, jobs.c.lease_until < now)
 
 
 def _in_turn(connection: Connection, now: float) -> list[Row]:
@@ -128,7 +159,7 @@ def _in_turn(connection: Connection, now: float) -> list[Row]:
 
 def _take(connection: Connection, row: Row, owner: str, now: float) -> Lease | None:
     if row.attempts >= MOST_ATTEMPTS:
-        _give_up(connection, row, "its worker was not heard of any more", now)
+        _give_up(connection, row, UNHEARD, now)
         return None
 
     taken: dict[str, Any] = {
@@ -142,7 +173,7 @@ def _take(connection: Connection, row: Row, owner: str, now: float) -> Lease | N
         taken["started_at"] = now
         add_event(connection, row.id, "Fine-tuning job started", now)
     elif row.state == RUNNING:
-        add_event(connection, row.id, "Its worker is gone; the job goes on from its checkpoint", now, "warn")
+        add_event(connection, row.id, GONE, now, "warn")
     connection.execute(update(jobs).where(jobs.c.id == row.id).values(**taken))
     return Lease(row.id, row.project, owner, row.fence + 1)
 

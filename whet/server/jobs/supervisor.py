@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from sqlalchemy.exc import DBAPIError
 
@@ -48,8 +49,23 @@ class Workers:
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
+    processes: ClassVar[int | None] = None
+    """How many are started; None: as many as the settings say."""
+    options: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def at_once(self) -> int:
+        """Jobs that train at once, as far as is known."""
+        return self.settings.workers
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no job is begun at the moment, in words for everybody; None where nothing is known to be wrong."""
+        return None
+
     def start(self) -> None:
-        self._workers = [Worker(number) for number in range(self.settings.workers)]
+        count = self.settings.workers if self.processes is None else self.processes
+        self._workers = [Worker(number) for number in range(count)]
         self._thread = threading.Thread(target=self._watch, name="workers", daemon=True)
         self._thread.start()
 
@@ -99,7 +115,7 @@ class Workers:
 
     def _started(self, number: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "whet.server.jobs.worker", "--home", str(self.settings.home), "--with-parent"]
-        command += ["--checkpoint-seconds", str(self.settings.checkpoint_seconds)]
+        command += ["--checkpoint-seconds", str(self.settings.checkpoint_seconds), *self.options]
         devices = len(list(Path("/dev").glob("nvidia[0-9]*")))
         if devices and "CUDA_VISIBLE_DEVICES" not in os.environ:
             command += ["--gpu", str(number % devices)]

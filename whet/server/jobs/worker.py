@@ -181,25 +181,65 @@ def starting_context() -> Any:
     return context
 
 
-def work(url: str, home: Path, stopped: threading.Event, kept: float) -> None:
-    """Until `stopped` is set."""
+def prepare_children(context: Any) -> None:
+    """Returns when a child begins at once. Done before anything is claimed, nobody waits for the imports with a lease,
+    which a busy machine would let run out."""
+    first = context.Process(target=_do_nothing)
+    first.start()
+    first.join()
+
+
+def _do_nothing() -> None: ...
+
+
+def work(url: str, home: Path, stopped: threading.Event, kept: float, only_chores: bool = False) -> None:
+    """Until `stopped` is set. `only_chores`: jobs are left to others."""
     context = starting_context()
     database = open_database(url)
-    owner = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns():x}"
-    lanes = [Lane(Jobs(database, url, home, owner, kept), context), Lane(Chores(database, url, home, owner), context)]
+    owner = name_of_worker()
+    works: list[Work] = [] if only_chores else [Jobs(database, url, home, owner, kept)]
+    works.append(Chores(database, url, home, owner))
+    lanes = [Lane(work, context) for work in works]
 
     while not stopped.wait(POLL_SECONDS):
         for lane in lanes:
-            try:
-                lane.turn()
-            except DBAPIError as error:
-                log.warning("the database cannot be reached: %s", error.orig)
-                if lane.overdue():
-                    lane.drop()
+            take_turn(lane)
+    stop_lanes(lanes)
+    database.close()
+
+
+def take_turn(lane: Lane) -> None:
+    """What the lane runs ends where the database was not reached for so long that others have taken it over."""
+    try:
+        lane.turn()
+    except DBAPIError as error:
+        log.warning("the database cannot be reached: %s", error.orig)
+        if lane.overdue():
+            lane.drop()
+
+
+def stop_lanes(lanes: list[Lane]) -> None:
     for lane in lanes:
         with suppress(DBAPIError):
             lane.stop()
-    database.close()
+
+
+def name_of_worker() -> str:
+    """Of no other process, on no other machine."""
+    return f"{socket.gethostname()}-{os.getpid()}-{time.time_ns():x}"
+
+
+def on_stop_signals() -> threading.Event:
+    """Set when this process is told to stop."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+def begin_log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def main() -> None:
@@ -211,21 +251,18 @@ def main() -> None:
     parser.add_argument("--gpu", help="the device of its jobs, as CUDA_VISIBLE_DEVICES has it")
     parser.add_argument("--checkpoint-seconds", type=float, default=Settings(Path()).checkpoint_seconds)
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
+    parser.add_argument("--only-chores", action="store_true", help="examine files, and leave jobs to others")
     given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    begin_log()
 
     if given.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = given.gpu
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = on_stop_signals()
     if given.with_parent:
         threading.Thread(target=_await_parent, args=(stopped,), daemon=True).start()
 
     url = given.database or Settings(given.home).database_url
-    work(url, given.home, stopped, given.checkpoint_seconds)
+    work(url, given.home, stopped, given.checkpoint_seconds, given.only_chores)
 
 
 def _await_parent(stopped: threading.Event) -> None:

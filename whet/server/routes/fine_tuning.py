@@ -151,7 +151,7 @@ def _shown(service: Service, row: Row) -> dict[str, Any]:
 
 def _expected(service: Service) -> dict[str, Any]:
     with service.database.read() as connection:
-        return expected_times(connection, service.settings.workers, service.database.now(connection))
+        return expected_times(connection, service.workers.at_once, service.database.now(connection))
 
 
 def _metadata(request: Request) -> dict[str, str] | None | bool:

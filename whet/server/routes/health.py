@@ -23,7 +23,8 @@ def health() -> dict[str, str]:
 
 @router.get("/ready")
 def ready(request: Request) -> dict[str, str]:
-    """The database answers, and the service is not stopping."""
+    """The database answers, and the service is not stopping. `jobs` says why none is begun, where that is so: answers
+    need none, so the service is ready all the same."""
     service = service_of(request)
     try:
         with service.database.read() as connection:
@@ -32,7 +33,8 @@ def ready(request: Request) -> dict[str, str]:
         raise ApiError(503, "The database does not answer.", code="database_unreachable") from error
     if service.stopping:
         raise ApiError(503, "The service is stopping.", code="stopping")
-    return {"status": "ready"}
+    trouble = service.workers.trouble
+    return {"status": "ready"} if trouble is None else {"status": "ready", "jobs": trouble}
 
 
 @router.get("/metrics")

@@ -78,7 +78,9 @@ def serve(
     documents_encoder_key: Annotated[
         str, typer.Option("--documents-encoder-key", metavar="NAME", help="Environment variable with the key for it.")
     ] = "",
-    workers: Annotated[int, typer.Option(min=0, metavar="N", help="Jobs that train at once.")] = 1,
+    workers: Annotated[
+        str, typer.Option(metavar="N/URL", help="Jobs that train at once; or a Ray cluster that trains them.")
+    ] = "1",
     slots: Annotated[int, typer.Option(min=1, metavar="N", help="Answers that a base writes at once.")] = 32,
     code_graders: Annotated[
         bool, typer.Option("--code-graders", help="Let graders of jobs be Python code; it runs in the sandbox.")
@@ -103,8 +105,10 @@ def serve(
     Example: whet serve nano --alias gpt-4o-mini=nano
     """
     server = server_room()
+    from whet.server.jobs.cluster.address import parse_workers
     from whet.server.settings import Settings
 
+    count, ray = parse_workers(workers)
     settings = Settings(
         home=home,
         database=database,
@@ -119,7 +123,8 @@ def serve(
         documents_encoder_url=documents_encoder_url,
         documents_encoder_key=documents_encoder_key,
         documents_by=documents_by,
-        workers=workers,
+        workers=count,
+        ray=ray,
         slots=slots,
         code_graders=code_graders,
         requests_per_minute=requests_per_minute,
