@@ -51,15 +51,12 @@ def monitor(
     """
     with without_garbage_collection():
         from whet import api
-    from whet.cli.progress import observer
+    from whet.cli.progress import watching
     from whet.cli.render import Screen
 
-    screen, watch = Screen(json_), observer()
-    try:
-        asked = requests_of(log, project, newest)
+    screen, asked = Screen(json_), requests_of(log, project, newest)
+    with watching() as watch:
         result = api.monitor(model, asked, served_as, known, run_root=runs, observer=watch)
-    finally:
-        watch.done()
     say(screen, result)
     screen.finish(result)
     if gate and result["alarms"]:
