@@ -14,7 +14,10 @@ from whet.monitoring.trace import Feedback, Trace
 MARK = "whet_trace"
 """The key that tells a trace of Whet's; its value is the version of the form."""
 VERSION = 1
-TEXTS = "id where model workload client conversation answer finish_reason error corrected label comment by".split()
+TEXTS = (
+    "id where model version fingerprint workload client conversation answer finish_reason error corrected label "
+    "comment by"
+).split()
 NUMBERS = "at seconds first_token_seconds".split()
 COUNTS = "prompt_tokens answer_tokens".split()
 

@@ -106,7 +106,7 @@ def read_traces(database: Database, wanted: TraceFilter, newest: int | None = No
 
 
 def as_json(trace: Trace) -> dict[str, Any]:
-    """The dataclass, as it is written into a file."""
+    """For a client: every key is there, also those that say nothing."""
     return asdict(trace)
 
 
