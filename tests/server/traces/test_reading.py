@@ -132,9 +132,9 @@ def test_each_filter_has_its_index(home: Path, wanted: TraceFilter, index: str) 
     assert f"INDEX {index} (project=?" in line
 
 
-def test_a_line_of_the_export_is_the_dataclass(database: Database) -> None:
+def test_what_clients_get_is_the_dataclass(database: Database) -> None:
     owner = project(database)
     keep(database, [record("t1", owner, messages=[{"role": "user", "content": "hi"}])], texts=True)
     (trace,) = read_traces(database, TraceFilter(owner))
-    line = json.loads(json.dumps(as_json(trace)))
-    assert Trace(**line | {"feedback": ()}) == trace and trace.asked == "hi"
+    shown = json.loads(json.dumps(as_json(trace)))
+    assert Trace(**shown | {"feedback": ()}) == trace and trace.asked == "hi"

@@ -12,7 +12,7 @@ from openai import BadRequestError
 
 from tests.server.serving import served
 from tests.server.traces.conftest import HARM, MOOD, Asked
-from whet.monitoring.trace import Trace
+from whet.monitoring.logs.whet import read_back
 from whet.server.traces.opening import open_traces
 
 DESK = {"role": "system", "content": "You answer for a shop."}
@@ -137,7 +137,7 @@ def test_an_answer_that_nobody_waited_for_is_marked(asked: Asked) -> None:
     assert trace["error"] == "aborted" and trace["finish_reason"] is None and trace["answer"] is None
 
 
-def test_a_list_is_filtered_and_paged_and_an_export_is_the_dataclass(asked: Asked) -> None:
+def test_a_list_is_filtered_and_paged_and_an_export_is_read_back(asked: Asked) -> None:
     create = asked.client().chat.completions.create
     given: Any = {"model": "nano", "messages": QUESTION, "max_tokens": 1, "metadata": {"workload": "paged"}}
     made = [create(**given, user=f"p-{number}").id for number in range(5)]
@@ -157,9 +157,9 @@ def test_a_list_is_filtered_and_paged_and_an_export_is_the_dataclass(asked: Aske
     assert asked.send("GET", "/traces?after=nobodys").status_code == 400
 
     lines = asked.send("GET", "/traces/export?workload=paged").text.splitlines()
-    traces = [Trace(**json.loads(line)) for line in lines]
+    traces = [trace for line in lines for trace in read_back(json.loads(line), "")]
     assert [trace.id for trace in traces] == made
-    assert [trace.id for trace in open_traces(asked.served.service.settings.home, workload="paged")] == made
+    assert traces == list(open_traces(asked.served.service.settings.home, workload="paged"))
 
 
 def test_feedback_over_http(asked: Asked) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from tests.server.traces.made import keep, kept, project, record
 from whet.server.database.opening import Database, open_database
@@ -90,17 +91,20 @@ def test_what_cannot_be_written_is_lost_and_its_texts_are_not_in_the_log(
     owner, writer = project(home), writer_of(home, texts=True)
     said: Any = [{"role": "user", "content": SECRET}]
     with caplog.at_level(logging.DEBUG):
-        writer.put(record("t1", "no such project", messages=said))
+        keep(home, [record("t1", owner)])
+        writer.put(record("t1", owner, messages=said))
         writer.flush(10)
         writer.put(record("t2", owner, messages=said))
         writer.close()
-    assert kept(home, owner) == ["t2"] and count(writer, "traces_lost", reason="not_written") == 1
+    assert kept(home, owner) == ["t1", "t2"] and count(writer, "traces_lost", reason="not_written") == 1
     assert "IntegrityError" in caplog.text and SECRET not in caplog.text
 
 
 def test_errors_of_the_database_name_no_values(home: Database) -> None:
-    with pytest.raises(Exception, match="FOREIGN KEY") as refused:
-        keep(home, [record("t1", "no such project", messages=[{"role": "user", "content": SECRET}])], texts=True)
+    said = record("t1", project(home), messages=[{"role": "user", "content": SECRET}])
+    keep(home, [said], texts=True)
+    with pytest.raises(IntegrityError, match="UNIQUE") as refused:
+        keep(home, [said], texts=True)
     assert SECRET not in str(refused.value)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
+from whet.monitoring.logs.whet import written
 from whet.server.access.caller import Administering, Training
 from whet.server.database.paging import Order
 from whet.server.service import Service, service_of
@@ -55,7 +56,7 @@ def list_traces(
 
 @router.get("/traces/export", response_class=StreamingResponse)
 def export_traces(request: Request, wanted: Wanted) -> StreamingResponse:
-    """All of them, oldest first, a line of JSON each."""
+    """All of them, oldest first, a line of JSON each, as whet monitor reads it."""
     service = _up_to_date(request)
     return StreamingResponse(_lines(service, wanted), media_type="application/x-ndjson")
 
@@ -86,4 +87,4 @@ def _up_to_date(request: Request) -> Service:
 
 def _lines(service: Service, wanted: TraceFilter) -> Iterator[str]:
     for trace in read_traces(service.database, wanted):
-        yield json.dumps(as_json(trace), ensure_ascii=False) + "\n"
+        yield json.dumps(written(trace), ensure_ascii=False) + "\n"

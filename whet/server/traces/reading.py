@@ -55,7 +55,7 @@ class TraceFilter:
         if self.until is not None:
             wanted.append(traces.c.at < self.until)
         if self.with_feedback is not None:
-            none = literal_column("0")  # written out: the index of those with feedback is not found for a parameter
+            none = literal_column("0")  # written out: Postgres' plan for any number would not use the index
             wanted.append(traces.c.feedback > none if self.with_feedback else traces.c.feedback == none)
         return and_(*wanted)
 
@@ -106,7 +106,7 @@ def read_traces(database: Database, wanted: TraceFilter, newest: int | None = No
 
 
 def as_json(trace: Trace) -> dict[str, Any]:
-    """The dataclass, as it is written into a file."""
+    """For a client: every key is there, also those that say nothing."""
     return asdict(trace)
 
 
