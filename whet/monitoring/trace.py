@@ -66,6 +66,11 @@ class Trace:
     """Short, of the weights that answered."""
 
     @property
+    def answered_by(self) -> str | None:
+        """The version, or else the name that was asked for."""
+        return self.version or self.model
+
+    @property
     def asked(self) -> str:
         """What is compared with the prompts that were trained on."""
         return asked_last(self.messages)

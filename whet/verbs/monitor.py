@@ -64,7 +64,7 @@ def monitor(
                 "form": read.form,
                 "unread": read.unread,
                 **span_of(traces),
-                "versions": dict(Counter(trace.model or "unknown" for trace in traces)),
+                "versions": dict(Counter(trace.answered_by or "unknown" for trace in traces)),
                 "false_alarms_at_most": ALPHA,
                 "questions": {
                     name: {

@@ -59,7 +59,7 @@ def by_version(traces: Sequence[Trace], bad: dict[int, float]) -> list[dict[str,
     """The share of bad answers of each version, with its interval, in the order in which they came."""
     found: dict[str, list[float]] = {}
     for place, value in bad.items():
-        found.setdefault(traces[place].model or "unknown", []).append(value)
+        found.setdefault(traces[place].answered_by or "unknown", []).append(value)
     return [
         {"model": model, "traces": len(values), "bad": sum(values) / len(values), "interval": [*mean_interval(values)]}
         for model, values in found.items()

@@ -30,9 +30,9 @@ def version_begun(traces: Sequence[Trace], since: int) -> str | None:
     """The version whose first trace lies near to a change, and which answered most since; None for the first one."""
     begins: dict[str, int] = {}
     for place, trace in enumerate(traces):
-        if trace.model is not None:
-            begins.setdefault(trace.model, place)
-    later = [trace.model for trace in traces[since:]]
+        if trace.answered_by is not None:
+            begins.setdefault(trace.answered_by, place)
+    later = [trace.answered_by for trace in traces[since:]]
     for model, first in begins.items():
         near = abs(first - since) <= NEAR and first > 0
         if near and later.count(model) >= SHARE * len(later):
