@@ -1,6 +1,6 @@
 """What litellm makes of the service. Its last line is JSON, a result for each name.
 
-Given: the URL as far as /v1, a key, and the name of a tuned model.
+Given: the URL as far as /v1, a key, and the names of a tuned model and of two classifiers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import litellm
 
-URL, KEY, TUNED = sys.argv[1:4]
+URL, KEY, TUNED, MOOD, HARM = sys.argv[1:6]
 MESSAGES = [{"role": "user", "content": "Where is order 48213?"}]
 CITY = {
     "type": "object", "properties": {"city": {"enum": ["Paris", "Oslo"]}}, "required": ["city"],
@@ -44,6 +44,15 @@ def tool() -> Any:
     return {"name": call.function.name, "arguments": json.loads(call.function.arguments)}
 
 
+def vectors() -> Any:
+    answer = litellm.embedding(model=f"openai/{MOOD}", input=["a", "b"], **SERVICE)
+    return [one["embedding"] for one in answer.data]
+
+
+def moderation() -> Any:
+    return litellm.moderation(input="I hate it all", model=HARM, api_base=URL, api_key=KEY).results[0].model_dump()
+
+
 def errors() -> Any:
     return {
         "missing": refusal(lambda: ask("gpt-9")),
@@ -72,7 +81,7 @@ def models() -> Any:
 
 
 results = {}
-for check in (chat, stream, tool, errors, models):
+for check in (chat, stream, tool, vectors, moderation, errors, models):
     try:
         results[check.__name__] = check()
     except Exception:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.server.inference.clients.installed import litellm_checks, npm_checks
-from tests.server.inference.conftest import TUNED, Served
+from tests.server.inference.conftest import HARM, MOOD, TUNED, Served
 
 MESSAGES: list[Any] = [{"role": "user", "content": "Where is order 48213?"}]
 PARIS_OR_OSLO = ({"city": "Paris"}, {"city": "Oslo"})
@@ -20,27 +20,46 @@ class Answer(NamedTuple):
     text: str
     read: int
     written: int
+    vectors: list[list[float]]
+    hate: float
+    """The score of a text in that category."""
 
 
 @pytest.fixture(scope="module")
 def answer(served: Served) -> Answer:
-    told = served.client().chat.completions.create(model=TUNED, messages=MESSAGES, temperature=0, max_tokens=8)
-    return Answer(told.choices[0].message.content, told.usage.prompt_tokens, told.usage.completion_tokens)
+    client = served.client()
+    told = client.chat.completions.create(model=TUNED, messages=MESSAGES, temperature=0, max_tokens=8)
+    vectors = client.embeddings.create(model=MOOD, input=["a", "b"], encoding_format="float").data
+    hate = client.moderations.create(model=HARM, input="I hate it all").results[0].category_scores.hate
+    usage = told.usage
+    return Answer(
+        told.choices[0].message.content,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        [one.embedding for one in vectors],
+        hate,
+    )
+
+
+def same(found: list[list[float]], wanted: list[list[float]]) -> bool:
+    return len(found) == len(wanted) and all(
+        one == pytest.approx(other, abs=1e-6) for one, other in zip(found, wanted, strict=True)
+    )
 
 
 @pytest.fixture(scope="module")
 def npm(served: Served) -> dict[str, Any]:
-    return told(npm_checks([served.url, served.key, TUNED]))
+    return told(npm_checks([served.url, served.key, TUNED, MOOD, HARM]))
 
 
 @pytest.fixture(scope="module")
 def litellm(served: Served) -> dict[str, Any]:
-    return told(litellm_checks([served.url, served.key, TUNED]))
+    return told(litellm_checks([served.url, served.key, TUNED, MOOD, HARM]))
 
 
 def told(printed: str) -> dict[str, Any]:
     results = json.loads(printed.splitlines()[-1])
-    failed = {name: result["failed"] for name, result in results.items() if result and "failed" in result}
+    failed = {name: one["failed"] for name, one in results.items() if isinstance(one, dict) and "failed" in one}
     assert not failed, "\n".join(f"{name}: {why}" for name, why in failed.items())
     return results
 
@@ -67,6 +86,11 @@ def test_npm_openai_lists_models_with_their_parents(npm: dict[str, Any]) -> None
 def test_npm_openai_gets_calls_and_objects_that_follow_zods_schemas(npm: dict[str, Any]) -> None:
     assert npm["openai_tool"]["name"] == "get_weather" and npm["openai_tool"]["arguments"] in PARIS_OR_OSLO
     assert npm["openai_parse"] in PARIS_OR_OSLO
+
+
+def test_npm_openai_gets_vectors_and_moderations(npm: dict[str, Any], answer: Answer) -> None:
+    assert same(npm["openai_vectors"], answer.vectors)
+    assert npm["openai_moderation"]["category_scores"]["hate"] == pytest.approx(answer.hate, abs=1e-6)
 
 
 def test_npm_openai_throws_its_own_errors(npm: dict[str, Any]) -> None:
@@ -106,6 +130,11 @@ def test_the_ai_sdk_runs_a_tool_and_goes_on(npm: dict[str, Any]) -> None:
     assert npm["vercel_object"] in PARIS_OR_OSLO
 
 
+def test_the_ai_sdk_gets_vectors(npm: dict[str, Any], answer: Answer) -> None:
+    assert same(npm["vercel_vectors"]["compatible"], answer.vectors)
+    assert same(npm["vercel_vectors"]["openai"], answer.vectors) and npm["vercel_vectors"]["tokens"] > 0
+
+
 def test_the_ai_sdk_throws_its_own_error(npm: dict[str, Any]) -> None:
     assert npm["vercel_errors"] == {"known": True, "status": 404, "message": "No such model: 'gpt-9'."}
 
@@ -123,6 +152,11 @@ def test_litellm_reads_answers_whole_and_streamed(litellm: dict[str, Any], answe
 def test_litellm_lists_models_and_calls_a_tool(litellm: dict[str, Any]) -> None:
     assert {"nano", TUNED} <= set(litellm["models"])
     assert litellm["tool"]["name"] == "get_weather" and litellm["tool"]["arguments"] in PARIS_OR_OSLO
+
+
+def test_litellm_gets_vectors_and_moderations(litellm: dict[str, Any], answer: Answer) -> None:
+    assert same(litellm["vectors"], answer.vectors)
+    assert litellm["moderation"]["category_scores"]["hate"] == pytest.approx(answer.hate, abs=1e-6)
 
 
 def test_litellm_raises_its_own_errors(litellm: dict[str, Any]) -> None:

@@ -1,13 +1,13 @@
 // What npm's clients make of the service. One process for all checks: its last line is JSON, a result for each name.
-// Given: the URL as far as /v1, a key, and the name of a tuned model.
+// Given: the URL as far as /v1, a key, and the names of a tuned model and of two classifiers.
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, Output, generateText, stepCountIs, streamText, tool } from "ai";
+import { APICallError, Output, embedMany, generateText, stepCountIs, streamText, tool } from "ai";
 import OpenAI, { toFile } from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
-const [baseURL, apiKey, tuned] = process.argv.slice(2);
+const [baseURL, apiKey, tuned, mood, harm] = process.argv.slice(2);
 const messages = [{ role: "user", content: "Where is order 48213?" }];
 const City = z.object({ city: z.enum(["Paris", "Oslo"]) });
 const parameters = { ...z.toJSONSchema(City), $schema: undefined };
@@ -48,6 +48,13 @@ const checks = {
   async openai_responses() {
     const answer = await client.responses.create({ model: tuned, input: messages, temperature: 0, max_output_tokens: 8 });
     return { text: answer.output_text, usage: answer.usage };
+  },
+  async openai_vectors() {
+    const answer = await client.embeddings.create({ model: mood, input: ["a", "b"] });
+    return answer.data.map((one) => one.embedding);
+  },
+  async openai_moderation() {
+    return (await client.moderations.create({ model: harm, input: "I hate it all" })).results[0];
   },
   async openai_errors() {
     const asked = { model: "nano", messages, max_tokens: 1 };
@@ -98,6 +105,12 @@ const checks = {
     const responses = await generateText({ model: vercel(tuned), messages, ...once });
     const stream = streamText({ model: vercel(tuned), messages, ...once });
     return { chat: chat.text, responses: responses.text, stream: await stream.text, usage: responses.usage };
+  },
+  async vercel_vectors() {
+    const asked = { values: ["a", "b"], maxRetries: 0 };
+    const one = await embedMany({ model: compatible.embeddingModel(mood), ...asked });
+    const other = await embedMany({ model: vercel.embedding(mood), ...asked });
+    return { compatible: one.embeddings, openai: other.embeddings, tokens: one.usage.tokens };
   },
   async vercel_errors() {
     try {
