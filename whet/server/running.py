@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -16,19 +17,20 @@ from whet.server.access.caller import SCOPES
 from whet.server.application import create_app
 from whet.server.service import Service
 from whet.server.settings import Settings
+from whet.server.telemetry.opening import open_telemetry
 
 
 def serve(settings: Settings, announce: Callable[[str, str | None], None], give_key: bool = False) -> None:
     """Runs until it is told to stop, and then lets answers end for `drain_seconds`.
 
     `announce` is called with the URL once requests are taken; with `give_key`, and where no key is there, also with the
-    secret of a first one. Raises InputError for a service that would be open to others, RunError for an address that is
-    in use.
+    secret of a first one. Raises InputError for a service that would be open to others and for spans that cannot be
+    sent as asked for, RunError for an address that is in use.
     """
     refuse_open(settings)
     share_heaps()
     with listening(settings) as heard:
-        app = create_app(settings)
+        app = create_app(settings, open_telemetry(os.environ))
         url = url_of(settings, heard.getsockname()[1])
         server = _Server(app, settings, lambda: announce(url, first_key(app.state.service) if give_key else None))
         server.run(sockets=[heard])

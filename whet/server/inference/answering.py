@@ -17,6 +17,7 @@ from whet.server.inference.hosting.scorers import Scorers, ScoringModel
 from whet.server.inference.metering import Meter
 from whet.server.metrics import Metrics
 from whet.server.settings import Settings
+from whet.server.telemetry.watch import WATCH
 
 TO_CHAT = "it writes words and gives no scores: ask it at /v1/chat/completions."
 log = logging.getLogger("whet.server")
@@ -41,7 +42,10 @@ class Answering:
 
     def meter(self, name: str, caller: Caller) -> Meter:
         """Where what this caller asks of the model of this name is counted."""
-        return Meter(self.metrics, name, partial(self.rates.spend, str(caller.key)))
+        watch = WATCH.get()
+        if watch:
+            watch.opened(name)
+        return Meter(self.metrics, name, partial(self.rates.spend, str(caller.key)), watch)
 
     def measure(self) -> None:
         """Set the numbers that are looked at rather than counted."""
