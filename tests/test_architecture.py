@@ -81,7 +81,7 @@ INSIDE = {
         "evaluate chat demo releases"
     ),
     "server": (
-        "errors settings bases database metrics access files jobs traces inference knowledge service routes "
+        "errors settings bases database metrics access files jobs telemetry traces inference knowledge service routes "
         "application running"
     ),
     "launcher": (

@@ -127,6 +127,8 @@ def test_every_import_is_a_dependency_or_an_extra_with_a_message() -> None:
     for path, name, guarded in imported():
         if path.startswith("whet/server/") and name in EXTRAS["server"]:
             continue  # the whole room is one extra: whoever opens it is told (whet/cli/verbs/service/serve.py)
+        if path.startswith("whet/server/telemetry/") and name in EXTRAS["otel"]:
+            continue  # nobody comes there but through open_telemetry, which tells of the extra (test_spans.py)
         if name in optional and not guarded:
             wrong.append(f"{path}: {name} is an extra, so its absence needs a message")
         elif name not in DEPENDENCIES and name not in optional:

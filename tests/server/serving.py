@@ -19,6 +19,7 @@ from openai import OpenAI
 from whet.server.application import create_app
 from whet.server.service import Service
 from whet.server.settings import Settings
+from whet.server.telemetry.opening import Telemetry
 
 LONGEST_END = 60.0
 """Seconds that a server may take to end, with its workers."""
@@ -71,8 +72,8 @@ def _waits_for(loop: asyncio.AbstractEventLoop) -> str:
 
 
 @contextmanager
-def served(home: Path, **settings: Any) -> Iterator[Served]:
+def served(home: Path, telemetry: Telemetry | None = None, **settings: Any) -> Iterator[Served]:
     """Without keys and workers, unless the test says otherwise."""
-    app = create_app(Settings(home, **{"auth": False, "workers": 0, **settings}))
+    app = create_app(Settings(home, **{"auth": False, "workers": 0, **settings}), telemetry)
     with in_a_thread(app) as port:
         yield Served(app.state.service, port)

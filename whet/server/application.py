@@ -48,6 +48,10 @@ from whet.server.routes import (
 )
 from whet.server.service import Service
 from whet.server.settings import Settings
+from whet.server.telemetry.jobs import JobSpans
+from whet.server.telemetry.opening import Telemetry
+from whet.server.telemetry.requests import Traced
+from whet.server.telemetry.watch import note_error
 from whet.server.traces.tracing import Tracing
 
 ROUTES = (
@@ -71,8 +75,9 @@ ROUTES = (
 log = logging.getLogger("whet.server")
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service over its database and home folder, which are opened here, so that an error ends the start."""
+def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAPI:
+    """The service over its database and home folder, which are opened here, so that an error ends the start. It closes
+    `telemetry`."""
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
     contents = Contents(settings.files, settings.most_body)
@@ -88,20 +93,28 @@ def create_app(settings: Settings) -> FastAPI:
         answering=Answering(settings, database, metrics, rates),
         library=Library(settings, database),
         tracing=Tracing(settings, database, metrics),
+        telemetry=telemetry,
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        warming = asyncio.create_task(_get_ready(service))
+        background = [asyncio.create_task(_get_ready(service))]
+        spans = JobSpans(telemetry, database) if telemetry else None
+        if spans:
+            background.append(asyncio.create_task(spans.follow()))
         service.tracing.start()
         yield
         service.stopping = True
-        warming.cancel()
-        await asyncio.gather(warming, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await run_in_threadpool(service.answering.close)
         await run_in_threadpool(service.tracing.close)
         await run_in_threadpool(service.library.close)
         await run_in_threadpool(service.workers.stop)
+        if telemetry and spans:
+            await run_in_threadpool(spans.look)
+            await run_in_threadpool(telemetry.close)
         database.close()
 
     app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -110,6 +123,8 @@ def create_app(settings: Settings) -> FastAPI:
     for routes in ROUTES:
         app.include_router(routes.router)
     everybody = _everybody(service)
+    if telemetry:
+        app.add_middleware(Traced, telemetry=telemetry)
     shared = {"keys": service.keys, "rates": service.rates, "metrics": service.metrics}
     app.add_middleware(Gate, settings=settings, everybody=everybody, **shared)
     return app
@@ -166,4 +181,5 @@ def _is_key(part: str) -> bool:
 
 
 def _shown(error: ApiError) -> JSONResponse:
+    note_error(error.code or str(error.status))
     return JSONResponse(error.body(), error.status, error.headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -17,19 +18,20 @@ from whet.server.application import create_app
 from whet.server.jobs.cluster.reach import refuse_cluster
 from whet.server.service import Service
 from whet.server.settings import Settings
+from whet.server.telemetry.opening import open_telemetry
 
 
 def serve(settings: Settings, announce: Callable[[str, str | None], None], give_key: bool = False) -> None:
     """Runs until it is told to stop, and then lets answers end for `drain_seconds`.
 
     `announce` is called with the URL once requests are taken; with `give_key`, and where no key is there, also with the
-    secret of a first one. Raises InputError for a service that would be open to others, or whose jobs cannot run on its
-    Ray cluster; RunError for an address that is in use.
+    secret of a first one. Raises InputError for a service that would be open to others, whose jobs cannot run on its
+    Ray cluster, or whose spans cannot be sent as asked for; RunError for an address that is in use.
     """
     refuse_open(settings)
     share_heaps()
     with listening(settings) as heard:
-        app = create_app(settings)
+        app = create_app(settings, open_telemetry(os.environ))
         if settings.ray:
             refuse_cluster(settings)
         url = url_of(settings, heard.getsockname()[1])

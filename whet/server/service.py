@@ -15,6 +15,7 @@ from whet.server.jobs.supervisor import Workers
 from whet.server.knowledge.library import Library
 from whet.server.metrics import Metrics
 from whet.server.settings import Settings
+from whet.server.telemetry.opening import Telemetry
 from whet.server.traces.tracing import Tracing
 
 
@@ -30,6 +31,7 @@ class Service:
     answering: Answering
     library: Library
     tracing: Tracing
+    telemetry: Telemetry | None = None
     stopping: bool = False
 
 

@@ -30,6 +30,9 @@ from whet.server.settings import Settings
 from whet.store.run import Run
 
 TUNED = "ft:nano:default:desk:abc123"
+MOOD, HARM = "ft:nano:default:mood:xyz789", "ft:nano:default:harm:xyz789"
+"""Classifiers: with one class for each text, and with several or none."""
+ALIASES = {"gpt-4o-mini": "nano", "omni-moderation-latest": HARM}
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def in_float32() -> Iterator[None]:
 def served(tmp_path_factory: pytest.TempPathFactory, tuned_run: Run, in_float32: None) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("service")
     reward = runs_of_methods.copy_of_run("reward", shared_folder(tmp_path_factory), tmp_path_factory.mktemp("scored"))
-    settings = Settings(home, models=("nano", str(tuned_run.folder), str(reward)), aliases={"gpt-4o-mini": "nano"})
+    settings = Settings(home, models=("nano", str(tuned_run.folder), str(reward)), aliases=ALIASES)
     app = create_app(settings)
     service: Service = app.state.service
     _, key = service.keys.create("test", "default", ("infer", "train"))
@@ -90,8 +93,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, tuned_run: Run, in_float32:
     with in_a_thread(app) as port:
         found = Served(f"http://127.0.0.1:{port}/v1", key, other_key, service, tuned_run, home)
         found.own(TUNED, tuned_run.folder)
-        found.own("ft:nano:default:mood:xyz789", make_classifier(tmp_path_factory.mktemp("mood"), "single"))
-        found.own("ft:nano:default:harm:xyz789", make_classifier(tmp_path_factory.mktemp("harm"), "multi-label"))
+        found.own(MOOD, make_classifier(tmp_path_factory.mktemp("mood"), "single"))
+        found.own(HARM, make_classifier(tmp_path_factory.mktemp("harm"), "multi-label"))
         yield found
 
 

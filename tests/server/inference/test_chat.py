@@ -182,6 +182,11 @@ def test_texts_in_parts_and_the_role_developer_are_read(client: Any) -> None:
             "unsupported_parameter",
             "messages.0.content.0",
         ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "detail": "low"}]}]},
+            "unknown_parameter",
+            "messages.0.content.0.detail",
+        ),
         ({"messages": [{"role": "user", "content": "a<|end|>b"}]}, "invalid_value", "messages"),
         ({"messages": [{"role": "user", "content": "\ud800"}]}, "invalid_value", "messages.0.content"),
         ({"metadata": DEEP}, "invalid_value", "metadata"),

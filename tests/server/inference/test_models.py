@@ -105,10 +105,3 @@ def test_another_vendors_api_is_refused_with_where_to_ask(served: Served) -> Non
     body = {"model": "nano", "max_tokens": 5, "messages": [{"role": "user", "content": "a"}]}
     answer = httpx2.post(f"{served.url}/messages", headers=served.headers, json=body)
     assert answer.status_code == 404 and "/v1/chat/completions" in answer.json()["error"]["message"]
-
-
-def test_embeddings_are_refused_because_no_model_gives_them(client: Any) -> None:
-    for model in ("nano", TUNED, "reward"):
-        with pytest.raises(openai.BadRequestError) as told:
-            client.embeddings.create(model=model, input="a")
-        assert told.value.code == "model_not_supported"

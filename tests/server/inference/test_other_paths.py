@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -10,12 +11,11 @@ import openai
 import pytest
 import torch
 
-from tests.server.inference.conftest import TUNED, Served
+from tests.server.inference.conftest import HARM, MOOD, TUNED, Served
+from tests.server.serving import served as another_service
 from whet.model.base import load_base
 from whet.model.heads.sequence_classifier import open_reward_model, open_scorer
 from whet.training.classifier_folder import scored_ids
-
-MOOD, HARM = "ft:nano:default:mood:xyz789", "ft:nano:default:harm:xyz789"
 
 
 def post(served: Served, path: str, body: dict[str, Any]) -> Any:
@@ -167,17 +167,42 @@ def test_moderation_names_what_is_wrong_by_the_models_own_classes(served: Served
     for model, names in ((HARM, {"hate", "threat"}), (MOOD, {"angry", "pleased"})):
         results = post(served, "/moderations", {"model": model, "input": ["a", "I hate it all"]}).json()["results"]
         for result in results:
-            assert result["categories"].keys() == result["category_scores"].keys() == names
+            read = {name for name, kinds in result["category_applied_input_types"].items() if kinds == ["text"]}
+            assert read == names and names <= result["categories"].keys() == result["category_scores"].keys()
             assert result["flagged"] == any(result["categories"].values())
+            assert all(result["category_scores"][name] > 0 for name in names)
         if model == HARM:
             for result in results:
                 assert result["categories"] == {name: p >= 0.5 for name, p in result["category_scores"].items()}
 
 
+def test_the_official_client_reads_moderations_as_openais_own(client: Any, served: Served) -> None:
+    """Its types are held to strictly, all of OpenAI's categories with them."""
+    texts = ["I hate it all", "a"]
+    moderation = client.moderations.create(model=HARM, input=texts)
+    own = post(served, "/classify", {"model": HARM, "input": texts}).json()["data"]
+    for result, found in zip(moderation.results, own, strict=True):
+        assert result.category_scores.hate == pytest.approx(found["scores"]["hate"], abs=1e-6)
+        assert result.categories.hate == ("hate" in found["labels"])
+        assert result.categories.model_extra == {"threat": "threat" in found["labels"]}
+        assert result.category_applied_input_types.hate == ["text"]
+
+        assert result.categories.harassment_threatening is False, "a class that the model does not have"
+        assert result.category_scores.self_harm_intent == 0
+        assert result.category_applied_input_types.violence_graphic == []
+
+
+def test_a_client_that_names_no_model_gets_the_one_that_the_operator_chose(client: Any, tmp_path: Path) -> None:
+    usual = client.moderations.create(input="I hate it all")
+    assert usual.model == "omni-moderation-latest"
+    assert usual.results == client.moderations.create(model=HARM, input="I hate it all").results
+    with another_service(tmp_path, models=()) as bare, pytest.raises(openai.BadRequestError, match="--alias omni-mod"):
+        bare.client().moderations.create(input="a")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "code"),
     [
-        ("/moderations", {"input": "a"}, "invalid_value"),
         ("/moderations", {"model": "reward", "input": "a"}, "model_not_supported"),
         ("/moderations", {"model": "nano", "input": "a"}, "model_not_supported"),
         ("/moderations", {"model": HARM, "input": [{"type": "image_url"}]}, "unsupported_parameter"),

@@ -83,6 +83,10 @@ class Scorer:
         """The head at the end of each leaf, in the order of `leaves_of`, shape (L, K)."""
         return self._read(select_last_tokens(batch))
 
+    def hidden(self, batch: Batch) -> Tensor:
+        """What the head reads at the end of each leaf, in the order of `leaves_of`, shape (L, D)."""
+        return self.policy.hidden(select_last_tokens(batch))
+
     def values(self, batch: Batch) -> Tensor:
         """The head at each supervised token's place of prediction, shape (N, K): what a value model expects of the
         answer before that token is written."""

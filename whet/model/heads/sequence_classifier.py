@@ -7,7 +7,7 @@ folder's whet.json carries the scores that the trained model gave a few golden r
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,15 +99,24 @@ def settle_pad(tokenizer: Any, stop_ids: frozenset[int]) -> int:
     return int(pad)
 
 
-@torch.no_grad()
 def score_rows(scorer: Scorer, rows: Sequence[Sequence[int]]) -> Tensor:
     """Scores of token rows at their last token, shape (R, K), in the order of the rows, on the CPU."""
+    return _read_rows(scorer, rows, scorer.scores, scorer.head.out_features)
+
+
+def hidden_rows(scorer: Scorer, rows: Sequence[Sequence[int]]) -> Tensor:
+    """What the head reads of token rows at their last token, shape (R, D), in float32, on the CPU."""
+    return _read_rows(scorer, rows, scorer.hidden, scorer.head.in_features)
+
+
+@torch.no_grad()
+def _read_rows(scorer: Scorer, rows: Sequence[Sequence[int]], read: Callable[[Batch], Tensor], width: int) -> Tensor:
     segments = [Segment(list(ids), [0.0] * len(ids), number) for number, ids in enumerate(rows)]
-    score_RK = torch.zeros(len(rows), scorer.head.out_features)
+    read_RW = torch.zeros(len(rows), width)
     with evaluating(scorer.policy.model):
         for batch in in_order(segments, READ_TOKENS):
-            score_RK[torch.tensor(batch.rows)] = scorer.scores(batch).float().cpu()
-    return score_RK
+            read_RW[torch.tensor(batch.rows)] = read(batch).float().cpu()
+    return read_RW
 
 
 def open_scorer(folder: Path, use_kernels: bool = True) -> tuple[Scorer, Any, dict[str, Any]]:

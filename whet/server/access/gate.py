@@ -24,6 +24,8 @@ from whet.server.settings import Settings
 
 OPEN = {"/health", "/ready", "/docs", "/openapi.json", "/llms.txt"}
 """Paths that tell nothing of anybody, and need no key."""
+ANTHROPIC = ("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches", "/v1/complete")
+"""Of an API that is not spoken here: refused in such words whether there is a key or not."""
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "testserver"}
 UPLOADS, ENVELOPE = "/v1/files", 1024 * 1024
 """Where files come in, and what a form may hold beside its file: the route measures the file itself."""
@@ -76,7 +78,7 @@ class Gate:
             state["caller"] = self.everybody
             return {}
 
-        if scope["path"] in OPEN:
+        if scope["path"] in OPEN or scope["path"] in ANTHROPIC:
             return {}
         caller = await run_in_threadpool(caller_of, headers.get("authorization"), self.keys)
         state["caller"] = caller

@@ -17,7 +17,9 @@ from whet.server.inference.hosting.scorers import Scorers, ScoringModel
 from whet.server.inference.metering import Meter
 from whet.server.metrics import Metrics
 from whet.server.settings import Settings
+from whet.server.telemetry.watch import WATCH
 
+TO_CHAT = "it writes words and gives no scores: ask it at /v1/chat/completions."
 log = logging.getLogger("whet.server")
 
 
@@ -36,7 +38,14 @@ class Answering:
     async def writer(self, name: str, caller: Caller) -> OpenedModel:
         """The model of this name, proved, once it is loaded. Raises ApiError."""
         opened = await self.hosts.open(await self.find(name, caller))
-        return replace(opened, meter=Meter(self.metrics, name, partial(self.rates.spend, str(caller.key))))
+        return replace(opened, meter=self.meter(name, caller))
+
+    def meter(self, name: str, caller: Caller) -> Meter:
+        """Where what this caller asks of the model of this name is counted."""
+        watch = WATCH.get()
+        if watch:
+            watch.opened(name)
+        return Meter(self.metrics, name, partial(self.rates.spend, str(caller.key)), watch)
 
     def measure(self) -> None:
         """Set the numbers that are looked at rather than counted."""
@@ -45,10 +54,10 @@ class Answering:
             self.metrics.waiting.labels(host.name).set(host.waiting)
             self.metrics.cache_use.labels(host.name).set(host.kv_use)
 
-    async def scorer(self, name: str, caller: Caller) -> tuple[ServedModel, ScoringModel]:
-        """The same of a model with a head, and what the name means."""
+    async def scorer(self, name: str, caller: Caller, instead: str = TO_CHAT) -> tuple[ServedModel, ScoringModel]:
+        """The same of a model with a head, and what the name means; `instead` is what is said of one without."""
         served = await self.find(name, caller)
-        return served, await self.scorers.open(served)
+        return served, await self.scorers.open(served, instead)
 
     async def warm(self) -> None:
         """Loads the bases that the service was started with, one after the other, before anybody asks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,7 @@ async def classify(
     if not 1 <= len(texts) <= MOST_TEXTS:
         what = f"input takes 1 to {MOST_TEXTS:,} texts, and has {len(texts):,}."
         raise ApiError(400, what, code="invalid_value", param="input")
-    rows = await asyncio.to_thread(_rows, model, texts, name)
+    rows = await asyncio.to_thread(rows_of, model, texts, name)
     trace.asked([AskedPrompt(_messages(text), len(row)) for text, row in zip(texts, rows, strict=True)])
     score_RK = await model.scores(rows)
     found = _meaning(model, score_RK)
@@ -101,19 +102,25 @@ def _outputs(model: ScoringModel) -> Outputs | None:
     return Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
 
 
-def _rows(model: ScoringModel, texts: list[Scored], name: str) -> list[list[int]]:
+def rows_of(model: ScoringModel, texts: Sequence[Scored], name: str) -> list[list[int]]:
+    """The tokens of each text, as the model was trained to read it. Raises ApiError."""
     rows = []
     renderer = Renderer(model.tokenizer) if _outputs(model) is None else None
     for number, text in enumerate(texts):
         where = f"input.{number}"
         ids = _conversation(text, renderer, where) if renderer else _text(model, text, name, where)
-        if not ids:
-            raise ApiError(400, f"{where} is empty.", code="invalid_value", param=where)
-        if len(ids) > model.context:
-            what = f"This model's maximum context length is {model.context:,} tokens, and {where} has {len(ids):,}."
-            raise ApiError(400, what, code="context_length_exceeded", param=where)
+        refuse_length(model, ids, where)
         rows.append(ids)
     return rows
+
+
+def refuse_length(model: ScoringModel, ids: Sequence[int], where: str) -> None:
+    """Raises ApiError for a row of tokens that is empty, or longer than what the model reads."""
+    if not ids:
+        raise ApiError(400, f"{where} is empty.", code="invalid_value", param=where)
+    if len(ids) > model.context:
+        what = f"This model's maximum context length is {model.context:,} tokens, and {where} has {len(ids):,}."
+        raise ApiError(400, what, code="context_length_exceeded", param=where)
 
 
 def _text(model: ScoringModel, text: Scored, name: str, where: str) -> list[int]:

@@ -30,7 +30,16 @@ MOST_TOP = 20
 USUAL_ROOM = 128
 """Tokens of an answer that passages leave room for, where no fewer are asked for."""
 SPEECH = "this service reads and writes text."
-REFUSED = {
+ANTHROPIC = {
+    "system": "it is Anthropic's form; send a message of the role 'system'.",
+    "stop_sequences": "it is Anthropic's form; send stop.",
+    "max_tokens_to_sample": "it is Anthropic's form; send max_completion_tokens.",
+    "thinking": "it is Anthropic's form, and no model here has a budget for it; leave it out.",
+    "anthropic_version": "this service speaks OpenAI's API.",
+    "anthropic_beta": "this service speaks OpenAI's API.",
+    "mcp_servers": NOT_HERE,
+}
+REFUSED = ANTHROPIC | {
     "functions": "it is OpenAI's legacy form; send tools.",
     "function_call": "it is OpenAI's legacy form; send tool_choice.",
     "audio": SPEECH,

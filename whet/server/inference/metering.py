@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from whet.server.metrics import Metrics
+from whet.server.telemetry.watch import Watch
 
 
 @dataclass(slots=True)
@@ -17,6 +18,12 @@ class AnswerMeter:
     began: float = field(default_factory=time.monotonic)
     last: float | None = None
     written: int = 0
+    place: int = 0
+    """Among the answers of its request."""
+
+    def __post_init__(self) -> None:
+        if self.meter.watch:
+            self.place = self.meter.watch.begin_answer()
 
     def token(self) -> None:
         """A token has come."""
@@ -27,6 +34,8 @@ class AnswerMeter:
             metrics.between_tokens.labels(name).observe(now - self.last)
         self.last = now
         self.written += 1
+        if self.meter.watch:
+            self.meter.watch.token()
 
     def end(self, reason: str) -> None:
         """It has ended, or nobody waits for it any more ("abort")."""
@@ -35,6 +44,8 @@ class AnswerMeter:
         metrics.ended.labels(name, reason).inc()
         metrics.whole_answer.labels(name).observe(time.monotonic() - self.began)
         self.meter.spend(self.written)
+        if self.meter.watch:
+            self.meter.watch.end_answer(self.place, self.written, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +55,15 @@ class Meter:
     metrics: Metrics
     model: str
     spend: Callable[[int], None]
+    watch: Watch | None = None
+    """Of the request, where it is traced."""
 
     def read(self, prompt: int) -> None:
         """So many tokens of a prompt are read, once for all of its answers."""
         self.metrics.prompt_tokens.labels(self.model).inc(prompt)
         self.spend(prompt)
+        if self.watch:
+            self.watch.reads(prompt)
 
     def answer(self) -> AnswerMeter:
         return AnswerMeter(self)

@@ -16,6 +16,7 @@ from starlette.types import Send
 from whet.errors import WhetError
 from whet.server.errors import ApiError
 from whet.server.inference.hosting.host import as_api_error
+from whet.server.telemetry.watch import note_answer, note_error, note_part
 
 DONE = "data: [DONE]\n\n"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -26,8 +27,14 @@ Event = tuple[str | None, dict[str, Any]]
 log = logging.getLogger("whet.server")
 
 
-async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled when the client leaves."""
+async def while_there(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """The answer that `work` makes, which is cancelled when the client leaves."""
+    answer = await _while_there(request, work)
+    note_answer(answer)
+    return answer
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(request))
     try:
@@ -54,7 +61,7 @@ async def event_stream(request: Request, events: AsyncGenerator[Event], done: bo
         return await anext(events)
 
     try:
-        first = await while_there(request, first_of())
+        first = await _while_there(request, first_of())
     except BaseException:
         await events.aclose()
         raise
@@ -68,16 +75,22 @@ async def _lines(first: Event, events: AsyncGenerator[Event], done: bool) -> Asy
             async for event in events:
                 yield _line(event)
         except (ApiError, WhetError) as error:
-            yield _line((None if done else "error", _shown(as_api_error(error), done)))
+            yield _failed(as_api_error(error), done)
         except Exception as error:
             log.exception("a stream failed", exc_info=error)
-            yield _line((None if done else "error", _shown(as_api_error(error), done)))
+            yield _failed(as_api_error(error), done)
         if done:
             yield DONE
 
 
+def _failed(error: ApiError, done: bool) -> str:
+    note_error(error.code or str(error.status))
+    return _line((None if done else "error", _shown(error, done)))
+
+
 def _line(event: Event) -> str:
     name, data = event
+    note_part(data)
     text = f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
     return f"event: {name}\n{text}" if name else text
 

@@ -34,11 +34,12 @@ AS_GIVEN = {"reasoning_effort": "default"}
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """For whom a job is made, and whether the client says that it sends this body again."""
+    """For whom a job is made, whether the client says that it sends this body again, and the trace of its request."""
 
     project: str
     key: str | None
     again: bool = False
+    trace: dict[str, str] | None = None
 
 
 def check_body(
@@ -93,7 +94,7 @@ def _insert(
             id=name,
             project=asker.project,
             key=asker.key,
-            request=body.told(),
+            request=body.told() | ({"trace": asker.trace} if asker.trace else {}),
             body_sha256=body.sha256,
             model=body.model,
             training_file=body.training_file,

@@ -34,6 +34,7 @@ async def create_classification(request: Request, body: ClassifyBody, caller: In
     answerer = Answerer(served.name, served.version, model.fingerprint)
     with service.tracing.begin("classify-", asking_of(request, body, caller), answerer) as trace:
         found, tokens = await classify(model, texts, body.model, trace)
+    service.answering.meter(body.model, caller).read(tokens)
     classes = class_names(model)
     return {
         "id": trace.id,

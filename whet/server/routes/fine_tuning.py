@@ -26,6 +26,7 @@ from whet.server.jobs.schedule import expected_times
 from whet.server.jobs.shape import show_checkpoint, show_job
 from whet.server.jobs.states import OVER
 from whet.server.service import Service, service_of
+from whet.server.telemetry.opening import carried
 
 router = APIRouter(prefix="/v1/fine_tuning", tags=["fine-tuning"])
 Limit = Annotated[int, Query(ge=1, le=100)]
@@ -40,9 +41,10 @@ def create(request: Request, caller: Training, body: JobBody) -> dict[str, Any]:
     """The files are validated afterwards: a job whose files cannot be used fails with the lines that are wrong."""
     service = service_of(request)
     again = request.headers.get("x-stainless-retry-count", "0") not in ("", "0")
+    trace = carried(request.headers) if service.telemetry else None
     with service.database.write() as connection:
         now = service.database.now(connection)
-        row = create_job(connection, body, service.settings, Asker(caller.project, caller.key, again), now)
+        row = create_job(connection, body, service.settings, Asker(caller.project, caller.key, again, trace), now)
     return _shown(service, row)
 
 

@@ -1,6 +1,8 @@
 """POST /v1/moderations: a classifier that Whet trained says which of its classes a text has.
 
-Categories are the model's own classes. A class that says that nothing is wrong is no category.
+Categories are the model's own classes, beside those of OpenAI's that it does not have: its clients' types need them. As
+OpenAI does with what it did not look for, these are false, 0, and applied to nothing. A class that says that nothing is
+wrong is no category.
 """
 
 from __future__ import annotations
@@ -13,13 +15,20 @@ from whet.server.access.caller import Inferring
 from whet.server.errors import ApiError, unsupported
 from whet.server.inference.bodies import WholeBody, refuse_unknown
 from whet.server.inference.classes import NamedClasses, Scored, class_names, classify, has_several
-from whet.server.service import service_of
+from whet.server.inference.hosting.scorers import ScoringModel
+from whet.server.service import Service, service_of
 from whet.server.traces.asking import asking_of
 from whet.server.traces.recording import Answerer
 
 router = APIRouter(prefix="/v1", tags=["moderations"])
+USUAL = "omni-moderation-latest"
+"""The model that OpenAI's clients mean where they name none: here an alias, where the service was given one."""
 NOTHING = ("safe", "ok", "okay", "none", "clean", "benign", "neutral", "normal", "nothing", "not_flagged")
 """Names of a class that says that nothing is wrong, in small letters."""
+OPENAI = (
+    "harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm",
+    "self-harm/instructions", "self-harm/intent", "sexual", "sexual/minors", "violence", "violence/graphic",
+)  # fmt: skip
 
 
 class ModerationBody(WholeBody):
@@ -31,25 +40,39 @@ class ModerationBody(WholeBody):
 async def create_moderation(request: Request, body: ModerationBody, caller: Inferring) -> dict[str, Any]:
     """The classes of a classifier that was trained here, as categories with scores."""
     refuse_unknown(body, {})
-    if body.model is None:
-        what = "model is missing: name a classifier of this service; it has none of OpenAI's."
-        raise ApiError(400, what, code="invalid_value", param="model")
-
     service = service_of(request)
-    served, model = await service.answering.scorer(body.model, caller)
-    harmless = [name for name in class_names(model) if name.lower() in NOTHING]
-    if not class_names(model) or not (harmless or has_several(model)):
-        what = (
-            f"{body.model!r} cannot moderate: none of its classes says that nothing is wrong. Give one such a name "
-            f"({', '.join(NOTHING[:4])}), or train with method.task: multi-label; /v1/classify gives its classes."
-        )
-        raise ApiError(400, what, code="model_not_supported", param="model")
+    name = body.model or _usual(service)
+    served, model = await service.answering.scorer(name, caller)
+    harmless = _harmless(model, name)
 
     answerer = Answerer(served.name, served.version, model.fingerprint)
     with service.tracing.begin("modr-", asking_of(request, body, caller), answerer) as trace:
-        found, _ = await classify(model, _texts(body.input), body.model, trace)
+        found, tokens = await classify(model, _texts(body.input), name, trace)
+    service.answering.meter(name, caller).read(tokens)
     results = [_result(one, harmless) for one in found if isinstance(one, NamedClasses)]
-    return {"id": trace.id, "model": body.model, "results": results}
+    return {"id": trace.id, "model": name, "results": results}
+
+
+def _usual(service: Service) -> str:
+    if USUAL in service.settings.aliases:
+        return USUAL
+    what = (
+        "model is missing: name a classifier of this service; it has none of OpenAI's. For clients that name none, "
+        f"start it with --alias {USUAL}=NAME."
+    )
+    raise ApiError(400, what, code="invalid_value", param="model")
+
+
+def _harmless(model: ScoringModel, name: str) -> list[str]:
+    """Classes that say that nothing is wrong. Raises ApiError for a model that cannot say so."""
+    harmless = [label for label in class_names(model) if label.lower() in NOTHING]
+    if not class_names(model) or not (harmless or has_several(model)):
+        what = (
+            f"{name!r} cannot moderate: none of its classes says that nothing is wrong. Give one such a name "
+            f"({', '.join(NOTHING[:4])}), or train with method.task: multi-label; /v1/classify gives its classes."
+        )
+        raise ApiError(400, what, code="model_not_supported", param="model")
+    return harmless
 
 
 def _texts(given: str | list[str] | list[dict[str, Any]]) -> list[Scored]:
@@ -66,11 +89,11 @@ def _texts(given: str | list[str] | list[dict[str, Any]]) -> list[Scored]:
 
 
 def _result(one: NamedClasses, harmless: list[str]) -> dict[str, Any]:
-    scores = {name: score for name, score in one.probabilities.items() if name not in harmless}
-    categories = {name: name in one.named for name in scores}
+    own = {name: score for name, score in one.probabilities.items() if name not in harmless}
+    categories = {name: name in one.named for name in own}
     return {
         "flagged": any(categories.values()),
-        "categories": categories,
-        "category_scores": scores,
-        "category_applied_input_types": {name: ["text"] for name in scores},
+        "categories": dict.fromkeys(OPENAI, False) | categories,
+        "category_scores": dict.fromkeys(OPENAI, 0.0) | own,
+        "category_applied_input_types": {name: [] for name in OPENAI} | {name: ["text"] for name in own},
     }

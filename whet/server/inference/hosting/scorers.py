@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 from torch import Tensor
 
 from whet.errors import WhetError
+from whet.model.adapter import causal_lm
 from whet.model.heads.linear import Scorer
-from whet.model.heads.sequence_classifier import open_scorer, score_rows
+from whet.model.heads.sequence_classifier import hidden_rows, open_scorer, score_rows
 from whet.model.saved_model import ModelFacts, read_facts
 from whet.server.errors import ApiError
 from whet.server.inference.catalogue import ServedModel
@@ -26,10 +27,15 @@ MOST = 4
 """Models with a head in memory at once."""
 
 
+Reader = Callable[[Scorer, list[list[int]]], Tensor]
+"""What is read of rows of tokens, one row of numbers for each."""
+
+
 @dataclass(slots=True)
 class _Waiting:
+    read: Reader
     rows: list[list[int]]
-    scores: Future[Tensor]
+    found: Future[Tensor]
 
 
 class ScoringModel:
@@ -50,30 +56,51 @@ class ScoringModel:
 
     async def scores(self, rows: Sequence[list[int]]) -> Tensor:
         """At the last token of each row, shape (R, K)."""
-        waiting = _Waiting(list(rows), Future())
+        return await self._read(score_rows, rows)
+
+    async def hidden(self, rows: Sequence[list[int]]) -> Tensor:
+        """What the head reads there, shape (R, D)."""
+        return await self._read(hidden_rows, rows)
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the model reads."""
+        return int(causal_lm(self.scorer.policy.model).get_input_embeddings().weight.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector that the head reads: D."""
+        return self.scorer.head.in_features
+
+    async def _read(self, read: Reader, rows: Sequence[list[int]]) -> Tensor:
+        waiting = _Waiting(read, list(rows), Future())
         with self._changed:
             self._waiting.append(waiting)
-        self._thread.submit(self._score)
-        return await asyncio.wrap_future(waiting.scores)
+        self._thread.submit(self._compute)
+        return await asyncio.wrap_future(waiting.found)
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _score(self) -> None:
+    def _compute(self) -> None:
         with self._changed:
-            batch, self._waiting = self._waiting, []
-        batch = [one for one in batch if one.scores.set_running_or_notify_cancel()]
+            waiting, self._waiting = self._waiting, []
+        waiting = [one for one in waiting if one.found.set_running_or_notify_cancel()]
+        for read in (score_rows, hidden_rows):
+            self._compute_together(read, [one for one in waiting if one.read is read])
+
+    def _compute_together(self, read: Reader, batch: list[_Waiting]) -> None:
         if not batch:
             return
         try:
-            score_RK = score_rows(self.scorer, [row for one in batch for row in one.rows])
+            found_RW = read(self.scorer, [row for one in batch for row in one.rows])
         except Exception as error:
             for one in batch:
-                one.scores.set_exception(error)
+                one.found.set_exception(error)
             return
         for one in batch:
-            mine_RK, score_RK = score_RK[: len(one.rows)], score_RK[len(one.rows) :]
-            one.scores.set_result(mine_RK)
+            mine_RW, found_RW = found_RW[: len(one.rows)], found_RW[len(one.rows) :]
+            one.found.set_result(mine_RW)
 
 
 class Scorers:
@@ -82,14 +109,15 @@ class Scorers:
     def __init__(self) -> None:
         self._held: OrderedDict[str, asyncio.Task[ScoringModel]] = OrderedDict()
 
-    async def open(self, served: ServedModel) -> ScoringModel:
-        """Raises ApiError: 400 for a model that writes words, 503 for one that is not proved."""
+    async def open(self, served: ServedModel, instead: str) -> ScoringModel:
+        """Raises ApiError: 400 for a model that writes words, with what to do `instead`, 503 for one that is not
+        proved."""
         try:
             facts = await asyncio.to_thread(_facts, served)
         except WhetError as error:
             raise not_served(served, error) from error
         if facts is None or "head" not in facts:
-            what = f"{served.name!r} writes words and gives no scores: ask it at /v1/chat/completions."
+            what = f"{served.name!r} has no head: {instead}"
             raise ApiError(400, what, code="model_not_supported", param="model")
 
         assert served.folder is not None

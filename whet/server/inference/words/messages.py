@@ -15,6 +15,8 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 KEYS = ("role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content")
 EMPTY = ("refusal", "annotations", "audio", "function_call")
 """Keys of an answer that a client sends back as it got it; what they hold is not supported."""
+PART_KEYS = ("type", "text", "annotations", "logprobs", "cache_control", "prompt_cache_breakpoint")
+"""Of a part that is text. The last two say what may be kept for a next request, and change no answer."""
 
 
 def read_messages(given: list[dict[str, Any]], wording: Wording) -> list[Message]:
@@ -84,3 +86,7 @@ def _refuse_content(message: dict[str, Any], where: str) -> None:
             raise unsupported(place, f"a part of the type {kind!r} is no text, and this service reads texts.")
         if not isinstance(part.get("text"), str):
             raise ApiError(400, f"{place}.text must be a text.", code="invalid_value", param=f"{place}.text")
+        for key in part:
+            if key not in PART_KEYS:
+                what = f"Unknown parameter: '{place}.{key}'{nearest(key, PART_KEYS)}"
+                raise ApiError(400, what, code="unknown_parameter", param=f"{place}.{key}")

@@ -77,6 +77,8 @@ def read_tools(tools: list[dict[str, Any]] | None, choice: Any, parallel: bool |
 
 
 def _refuse_tool(tool: dict[str, Any], where: str) -> None:
+    if "input_schema" in tool:
+        raise unsupported(where, "it has Anthropic's form; send {type: function, function: {name, parameters}}.")
     if tool.get("type") != "function":
         raise unsupported(f"{where}.type", f"tools are of the type 'function' here, not {tool.get('type')!r}.")
     function = tool.get("function")
