@@ -108,6 +108,7 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAP
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await service.answering.leave()
         await run_in_threadpool(service.answering.close)
         await run_in_threadpool(service.tracing.close)
         await run_in_threadpool(service.library.close)

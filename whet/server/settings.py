@@ -39,6 +39,17 @@ class Settings:
     """Name of the environment variable that holds the key for it."""
     documents_by: By | None = None
     """How passages are found where no recipe says it; None: by vectors where there is an encoder, else by words."""
+    engine: str = ""
+    """URL, as far as /v1, of another server that writes the answers (docs/running/engines.md); empty: it writes them
+    itself."""
+    engine_kind: str = ""
+    """What that server is: vllm, sglang, llama.cpp, whet or openai; empty: what it says itself."""
+    engine_key: str = ""
+    """Name of the environment variable that holds the key for it."""
+    engine_models: dict[str, str] = field(default_factory=dict)
+    """What models are called there, where that is another name: {"nano": "nano-q8"}."""
+    engine_adapters: int = 32
+    """Adapters that are loaded there at once; those that are used least leave."""
     workers: int = 1
     """Processes that train; 0 takes jobs and leaves them to workers on other machines."""
     ray: str = ""

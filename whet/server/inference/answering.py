@@ -12,6 +12,7 @@ from whet.server.access.rates import Rates
 from whet.server.database.opening import Database
 from whet.server.errors import ApiError
 from whet.server.inference.catalogue import Catalogue, ServedModel
+from whet.server.inference.engines.engine import Engine, EngineModel
 from whet.server.inference.hosting.hosts import Hosts, OpenedModel
 from whet.server.inference.hosting.scorers import Scorers, ScoringModel
 from whet.server.inference.metering import Meter
@@ -24,20 +25,21 @@ log = logging.getLogger("whet.server")
 
 
 class Answering:
-    """Raises InputError where the service was started with names of models that are none."""
+    """Raises InputError where the service was started with names of models that are none, or an engine that is none."""
 
     def __init__(self, settings: Settings, database: Database, metrics: Metrics, rates: Rates) -> None:
         self.settings, self.metrics, self.rates = settings, metrics, rates
         self.catalogue = Catalogue(settings, database)
         self.hosts, self.scorers = Hosts(settings), Scorers()
+        self.engine = Engine(settings) if settings.engine else None
 
     async def find(self, name: str, caller: Caller) -> ServedModel:
         """Raises ApiError 404."""
         return await asyncio.to_thread(self.catalogue.find, name, caller.project)
 
-    async def writer(self, name: str, caller: Caller) -> OpenedModel:
+    async def writer(self, name: str, caller: Caller) -> OpenedModel | EngineModel:
         """The model of this name, proved, once it is loaded. Raises ApiError."""
-        opened = await self.hosts.open(await self.find(name, caller))
+        opened = await self._open(await self.find(name, caller))
         return replace(opened, meter=self.meter(name, caller))
 
     def meter(self, name: str, caller: Caller) -> Meter:
@@ -47,12 +49,19 @@ class Answering:
             watch.opened(name)
         return Meter(self.metrics, name, partial(self.rates.spend, str(caller.key)), watch)
 
+    async def _open(self, served: ServedModel) -> OpenedModel | EngineModel:
+        if self.engine is not None:
+            return await self.engine.open(served)
+        return await self.hosts.open(served)
+
     def measure(self) -> None:
         """Set the numbers that are looked at rather than counted."""
         for host in list(self.hosts.held.values()):
             self.metrics.running.labels(host.name).set(host.running)
             self.metrics.waiting.labels(host.name).set(host.waiting)
             self.metrics.cache_use.labels(host.name).set(host.kv_use)
+        if self.engine is not None:
+            self.metrics.running.labels("engine").set(self.engine.inside)
 
     async def scorer(self, name: str, caller: Caller, instead: str = TO_CHAT) -> tuple[ServedModel, ScoringModel]:
         """The same of a model with a head, and what the name means; `instead` is what is said of one without."""
@@ -60,12 +69,18 @@ class Answering:
         return served, await self.scorers.open(served, instead)
 
     async def warm(self) -> None:
-        """Loads the bases that the service was started with, one after the other, before anybody asks."""
+        """Loads the bases that the service was started with, one after the other, before anybody asks; of an engine, it
+        looks whether they are there."""
         for base in self.catalogue.bases.values():
             try:
-                await self.hosts.open(base)
+                await self._open(base)
             except ApiError as error:  # whoever asks for it is told; the others answer
                 log.error("%s", error.message)
+
+    async def leave(self) -> None:
+        """Lets go of the engine. In the event loop, once nobody asks any more."""
+        if self.engine is not None:
+            await self.engine.close()
 
     def close(self) -> None:
         """Lets answers end; blocks."""

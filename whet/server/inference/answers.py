@@ -19,18 +19,30 @@ from whet.server.inference.words.wording import Wording
 from whet.server.traces.recording import Recording
 
 
+@dataclass(frozen=True, slots=True)
+class ToldToken:
+    """A token of an answer that another engine wrote, as OpenAI's API tells it."""
+
+    entry: dict[str, Any]
+
+
+Token = WrittenToken | ToldToken
+
+
 @dataclass(slots=True)
 class Piece:
     """What is new. `end` is the finish_reason, in the last piece alone."""
 
     index: int
     text: str = ""
-    tokens: list[WrittenToken] = field(default_factory=list)
+    tokens: Sequence[Token] = ()
     """Those whose text is in this piece or before it."""
     calls: list[MadeCall] = field(default_factory=list)
     end: str | None = None
     written: int = 0
-    """Tokens of the whole answer so far, with the stop token."""
+    """Tokens of the whole answer so far, with the stop token; of another engine's, 0: it tells the sum in the end."""
+    reasoning: str = ""
+    """What another engine says apart from the text: thoughts before the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +207,15 @@ class WholeAnswer:
     """All pieces of one answer."""
 
     text: str = ""
-    tokens: list[WrittenToken] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
     calls: list[MadeCall] = field(default_factory=list)
     end: str = "stop"
     written: int = 0
+    reasoning: str = ""
 
     def add(self, piece: Piece) -> None:
         self.text += piece.text
+        self.reasoning += piece.reasoning
         self.tokens += piece.tokens
         self.calls += piece.calls
         self.end = piece.end or self.end

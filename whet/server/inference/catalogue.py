@@ -23,6 +23,8 @@ from whet.server.settings import Settings
 from whet.store.model_registry import find_run, list_models, meant
 from whet.store.run import DEFAULT_ROOT, Run
 
+TUNED = "ft:"
+"""What names of models begin with that jobs made."""
 OWNER = "whet"
 """Who owns what the service was started with."""
 
@@ -33,7 +35,8 @@ class ServedModel:
 
     name: str
     base: str | None
-    """As load_base takes it; None for a trained model, whose own facts say it."""
+    """As load_base takes it; None for a trained model, whose own facts say it, and for one that is another engine's
+    alone."""
     folder: Path | None
     """The model folder of a trained model."""
     run: Run | None = None
@@ -77,6 +80,8 @@ class Catalogue:
         """Runs and named models that were asked for by name: what find_run takes."""
         for name in settings.models:
             self._take_up(name)
+        for name in settings.engine_models:
+            self._take_up_there(name)
         for alias, target in settings.aliases.items():
             self._refuse_hidden(alias, target)
 
@@ -125,6 +130,12 @@ class Catalogue:
         run = find_run(name, self._root)
         read_facts(run.model)
         self.runs[run.name if "/" in name else name] = name
+
+    def _take_up_there(self, name: str) -> None:
+        """A name that means nothing here is one of the engine's own models."""
+        known = (self.bases, self.runs, self.settings.aliases, self._named())
+        if not name.startswith(TUNED) and not any(name in names for names in known):
+            self.bases[name] = ServedModel(name, None, None, created=self.started)
 
     def _refuse_hidden(self, alias: str, target: str) -> None:
         if alias in self.bases or alias in self.runs:

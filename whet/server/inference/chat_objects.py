@@ -9,22 +9,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from whet.generation.serving.request import WrittenToken
 from whet.server.database.identifiers import new_id
-from whet.server.inference.answers import Piece, WholeAnswer, usage_of, whole_answers
-from whet.server.inference.conversation import Conversation
+from whet.server.inference.answers import Piece, Token, WholeAnswer, whole_answers
+from whet.server.inference.asked import Asked
 from whet.server.inference.streaming import Event
-from whet.server.inference.words.token_bytes import TokenBytes
 from whet.server.inference.words.tools import MadeCall
-
-LEAST_LOGPROB = -9999.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChatShape:
     """Of one request."""
 
-    asked: Conversation
+    asked: Asked
     logprobs: bool
     usage_in_stream: bool = False
     id: str = field(default_factory=lambda: new_id("chatcmpl-"))
@@ -32,13 +28,13 @@ class ChatShape:
 
     async def whole(self) -> dict[str, Any]:
         async with aclosing(self.asked.answers()) as stream:
-            answers = await whole_answers(stream, len(self.asked.requests))
+            answers = await whole_answers(stream, self.asked.number)
         written = sum(answer.written for answer in answers)
         return (
             self._object("chat.completion")
             | {
                 "choices": [self._choice(number, answer) for number, answer in enumerate(answers)],
-                "usage": usage_of(self.asked.prompt_tokens, written),
+                "usage": self.asked.usage(written),
             }
             | self._passages()
         )
@@ -58,12 +54,14 @@ class ChatShape:
                     yield event
 
         if self.usage_in_stream:
-            usage = usage_of(self.asked.prompt_tokens, sum(written.values()))
+            usage = self.asked.usage(sum(written.values()))
             yield None, self._object("chat.completion.chunk") | {"choices": [], "usage": usage}
 
     def _deltas(self, piece: Piece, whole: str) -> list[Event]:
         """`whole`: the text of the answer up to and with this piece."""
         events = []
+        if piece.reasoning:
+            events.append(self._chunk(piece.index, {"reasoning_content": piece.reasoning}))
         if piece.text or (piece.tokens and self.logprobs):
             events.append(self._chunk(piece.index, {"content": piece.text}, self._logprobs(piece.tokens)))
         for number, call in enumerate(piece.calls):
@@ -84,6 +82,8 @@ class ChatShape:
 
     def _choice(self, number: int, answer: WholeAnswer) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
+        if answer.reasoning:
+            message["reasoning_content"] = answer.reasoning
         if answer.calls:
             message["content"] = answer.text or None
             message["tool_calls"] = [call_object(call) for call in answer.calls]
@@ -101,20 +101,18 @@ class ChatShape:
     def _grounding(self, text: str) -> dict[str, Any]:
         return {"grounding": self.asked.sources.grounding(text)} if self.asked.sources else {}
 
-    def _logprobs(self, tokens: Sequence[WrittenToken]) -> dict[str, Any] | None:
+    def _logprobs(self, tokens: Sequence[Token]) -> dict[str, Any] | None:
         if not self.logprobs:
             return None
-        table = self.asked.opened.wording.bytes
-        return {"content": [token_logprob(token, table) for token in tokens], "refusal": None}
+        return {"content": [self.asked.entry(token) for token in tokens], "refusal": None}
 
     def _object(self, kind: str) -> dict[str, Any]:
-        opened = self.asked.opened
         return {
             "id": self.id,
             "object": kind,
             "created": self.created,
-            "model": opened.served.name,
-            "system_fingerprint": opened.fingerprint,
+            "model": self.asked.name,
+            "system_fingerprint": self.asked.fingerprint,
             "service_tier": "default",
         }
 
@@ -125,17 +123,3 @@ def call_object(call: MadeCall) -> dict[str, Any]:
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments},
     }
-
-
-def token_logprob(token: WrittenToken, table: TokenBytes) -> dict[str, Any]:
-    top = [_entry(number, logprob, table) for number, logprob in token.top]
-    return _entry(token.token, token.logprob, table) | {"top_logprobs": top}
-
-
-def told(logprob: float) -> float:
-    """JSON has no infinity: OpenAI writes -9999 for what is impossible."""
-    return max(logprob, LEAST_LOGPROB)
-
-
-def _entry(token: int, logprob: float, table: TokenBytes) -> dict[str, Any]:
-    return {"token": table.shown(token), "logprob": told(logprob), "bytes": list(table.of(token))}

@@ -14,13 +14,13 @@ from pydantic import Field
 from whet.generation.serving.request import AnswerRequest, WrittenToken
 from whet.server.database.identifiers import new_id
 from whet.server.errors import ApiError, unsupported
-from whet.server.inference.answers import Piece, WholeAnswer, Writing, usage_of, whole_answers, written_by
+from whet.server.inference.answers import Piece, Token, WholeAnswer, Writing, usage_of, whole_answers, written_by
 from whet.server.inference.bodies import NOT_HERE, SamplingBody, refuse_unknown
-from whet.server.inference.chat_objects import told
 from whet.server.inference.conversation import choices_of, room_for
 from whet.server.inference.hosting.forced import forced_request
 from whet.server.inference.hosting.hosts import OpenedModel
 from whet.server.inference.streaming import Event
+from whet.server.inference.token_objects import told
 from whet.server.traces.recording import AskedPrompt
 
 USUAL_TOKENS = 16
@@ -81,7 +81,7 @@ class Completion:
         for number, answer in enumerate(answers):
             place = number // self.body.answers
             before = self.prompts[place].text if self.body.echo else ""
-            tokens = [*echoed[place], *answer.tokens]
+            tokens = [*echoed[place], *_own(answer.tokens)]
             choices.append(self._choice(number, before + answer.text, self._logprobs(tokens, 0), answer.end))
         usage = usage_of(sum(len(prompt.ids) for prompt in self.prompts), sum(one.written for one in answers))
         return self._object() | {"choices": choices, "usage": usage}
@@ -97,8 +97,9 @@ class Completion:
                     offsets[piece.index] = len(before)
                     yield None, self._object() | {"choices": [self._choice(piece.index, before, None, None)]}
                 offset = offsets.setdefault(piece.index, 0)
-                logprobs = self._logprobs(piece.tokens, offset)
-                offsets[piece.index] += self._length(piece.tokens)
+                tokens = _own(piece.tokens)
+                logprobs = self._logprobs(tokens, offset)
+                offsets[piece.index] += self._length(tokens)
                 yield None, self._object() | {"choices": [self._choice(piece.index, piece.text, logprobs, piece.end)]}
 
         if self.body.wants_usage:
@@ -159,13 +160,21 @@ class Completion:
         }
 
 
-async def prepare_completion(body: CompletionBody, opened: OpenedModel) -> Completion:
-    """Raises ApiError for what cannot be asked."""
+def refuse_other_completions(body: CompletionBody) -> None:
+    """What nobody here writes. Raises ApiError."""
     refuse_unknown(body, REFUSED)
     if body.suffix:
         raise unsupported("suffix", "no model here was trained to fill a gap; leave it out.")
     if body.best_of is not None and body.best_of != body.answers:
         raise unsupported("best_of", "all answers are given, none is chosen; send n alone.")
+    if not 1 <= len(body.prompts) <= MOST_PROMPTS:
+        what = f"prompt takes 1 to {MOST_PROMPTS} prompts, and has {len(body.prompts):,}."
+        raise ApiError(400, what, code="invalid_value", param="prompt")
+
+
+async def prepare_completion(body: CompletionBody, opened: OpenedModel) -> Completion:
+    """Raises ApiError for what cannot be asked."""
+    refuse_other_completions(body)
     if body.max_tokens == 0 and not body.echo:
         what = "max_tokens must be at least 1, or 0 with echo: true."
         raise ApiError(400, what, code="invalid_value", param="max_tokens")
@@ -175,10 +184,6 @@ async def prepare_completion(body: CompletionBody, opened: OpenedModel) -> Compl
 
 
 def _prepare(body: CompletionBody, opened: OpenedModel) -> Completion:
-    if not 1 <= len(body.prompts) <= MOST_PROMPTS:
-        what = f"prompt takes 1 to {MOST_PROMPTS} prompts, and has {len(body.prompts):,}."
-        raise ApiError(400, what, code="invalid_value", param="prompt")
-
     prompts = [_read(prompt, opened) for prompt in body.prompts]
     asked = USUAL_TOKENS if body.max_tokens is None else body.max_tokens
     requests = []
@@ -192,6 +197,11 @@ def _prepare(body: CompletionBody, opened: OpenedModel) -> Completion:
         opened.trace.asked(asked_for, body.answers)
         return Completion(body, opened, prompts, requests, opened.trace.id)
     return Completion(body, opened, prompts, requests)
+
+
+def _own(tokens: Sequence[Token]) -> list[WrittenToken]:
+    """Of the service's own engine, which writes all that is written here."""
+    return [token for token in tokens if isinstance(token, WrittenToken)]
 
 
 def _read(prompt: str | list[int], opened: OpenedModel) -> ReadPrompt:

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from whet.errors import WhetError
-from whet.generation.serving.request import AnswerRequest
+from whet.generation.serving.request import AnswerRequest, WrittenToken
 from whet.generation.serving.token_choice import TokenChoice
 from whet.server.errors import ApiError, of_whet
-from whet.server.inference.answers import Piece, Writing, written_by
+from whet.server.inference.answers import Piece, Token, Writing, usage_of, written_by
 from whet.server.inference.bodies import NOT_HERE, ResponseFormat, SamplingBody, refuse_unknown
 from whet.server.inference.hosting.hosts import OpenedModel
 from whet.server.inference.sources import DocumentsBody, Sources
+from whet.server.inference.token_objects import token_logprob
 from whet.server.inference.words.guides import Form, form_of, schema_of
 from whet.server.inference.words.messages import read_messages
 from whet.server.inference.words.tools import ToolUse, read_tools
@@ -82,20 +83,44 @@ class Conversation:
     sources: Sources | None = None
     """What the answer rests on besides."""
 
+    @property
+    def name(self) -> str:
+        return self.opened.served.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.opened.fingerprint
+
+    @property
+    def number(self) -> int:
+        return len(self.requests)
+
     def answers(self) -> AsyncGenerator[Piece]:
         return written_by(self.writing, self.requests)
+
+    def entry(self, token: Token) -> dict[str, Any]:
+        assert isinstance(token, WrittenToken)
+        return token_logprob(token, self.opened.wording.bytes)
+
+    def usage(self, written: int) -> dict[str, Any]:
+        return usage_of(self.prompt_tokens, written)
 
 
 async def prepare(body: ChatBody, opened: OpenedModel, sources: Sources | None = None) -> Conversation:
     """`sources` puts passages of documents into it. Raises ApiError for what cannot be asked."""
     refuse_unknown(body, REFUSED)
-    if body.top_logprobs and not body.logprobs:
-        what = "top_logprobs needs logprobs: true."
-        raise ApiError(400, what, code="invalid_value", param="top_logprobs")
+    refuse_lonely_top(body)
     if not opened.has_conversations:
         what = f"{opened.served.name!r} learned plain text, no conversations: ask it at /v1/completions."
         raise ApiError(400, what, code="model_not_supported", param="model")
     return await asyncio.to_thread(_prepare, body, opened, sources)
+
+
+def refuse_lonely_top(body: ChatBody) -> None:
+    """Raises ApiError."""
+    if body.top_logprobs and not body.logprobs:
+        what = "top_logprobs needs logprobs: true."
+        raise ApiError(400, what, code="invalid_value", param="top_logprobs")
 
 
 def _prepare(body: ChatBody, opened: OpenedModel, sources: Sources | None) -> Conversation:

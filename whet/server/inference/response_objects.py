@@ -8,11 +8,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from whet.generation.serving.request import WrittenToken
 from whet.server.database.identifiers import new_id
-from whet.server.inference.answers import WholeAnswer, whole_answers
-from whet.server.inference.chat_objects import token_logprob
-from whet.server.inference.conversation import Conversation
+from whet.server.inference.answers import Token, WholeAnswer, whole_answers
+from whet.server.inference.asked import Asked
 from whet.server.inference.responses_body import ResponseBody
 from whet.server.inference.streaming import Event
 from whet.server.inference.words.tools import MadeCall
@@ -26,7 +24,7 @@ STEPS = ("in_progress", "searching", "completed")
 class ResponseShape:
     """Of one request."""
 
-    asked: Conversation
+    asked: Asked
     body: ResponseBody
     id: str = field(default_factory=lambda: new_id("resp_"))
     message_id: str = field(default_factory=lambda: new_id("msg_"))
@@ -123,7 +121,7 @@ class ResponseShape:
             for number, annotation in enumerate(annotations)
         ]
 
-    def _message(self, text: str, tokens: Sequence[WrittenToken], status: str) -> Item:
+    def _message(self, text: str, tokens: Sequence[Token], status: str) -> Item:
         return {
             "id": self.message_id,
             "type": "message",
@@ -132,16 +130,16 @@ class ResponseShape:
             "content": [self._content(text, tokens)],
         }
 
-    def _content(self, text: str, tokens: Sequence[WrittenToken]) -> Item:
+    def _content(self, text: str, tokens: Sequence[Token]) -> Item:
         cited = self.asked.sources.citations(text) if self.asked.sources else []
         return {"type": "output_text", "text": text, "annotations": cited, "logprobs": self._logprobs(tokens)}
 
-    def _logprobs(self, tokens: Sequence[WrittenToken]) -> list[dict[str, Any]]:
+    def _logprobs(self, tokens: Sequence[Token]) -> list[dict[str, Any]]:
         if not self.body.top_logprobs:
             return []
-        return [token_logprob(token, self.asked.opened.wording.bytes) for token in tokens]
+        return [self.asked.entry(token) for token in tokens]
 
-    def _text(self, kind: str, tokens: Sequence[WrittenToken], **text: str) -> Event:
+    def _text(self, kind: str, tokens: Sequence[Token], **text: str) -> Event:
         return self._event(
             kind,
             item_id=self.message_id,
@@ -151,7 +149,7 @@ class ResponseShape:
             **text,
         )
 
-    def _part(self, kind: str, text: str, tokens: Sequence[WrittenToken]) -> Event:
+    def _part(self, kind: str, text: str, tokens: Sequence[Token]) -> Event:
         part = self._content(text, tokens)
         return self._event(kind, item_id=self.message_id, output_index=self.first, content_index=0, part=part)
 
@@ -161,13 +159,13 @@ class ResponseShape:
 
     def _ended(self, answer: WholeAnswer, output: list[Item]) -> dict[str, Any]:
         status = "incomplete" if answer.end == "length" else "completed"
-        prompt = self.asked.prompt_tokens
+        counted = self.asked.usage(answer.written)
         usage = {
-            "input_tokens": prompt,
+            "input_tokens": counted["prompt_tokens"],
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": answer.written,
+            "output_tokens": counted["completion_tokens"],
             "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": prompt + answer.written,
+            "total_tokens": counted["total_tokens"],
         }
         why = {"reason": "max_output_tokens"} if status == "incomplete" else None
         made = self._response(status, output) | {"usage": usage, "incomplete_details": why}
@@ -188,7 +186,7 @@ class ResponseShape:
             "incomplete_details": None,
             "instructions": body.instructions,
             "max_output_tokens": body.max_output_tokens,
-            "model": self.asked.opened.served.name,
+            "model": self.asked.name,
             "output": output,
             "parallel_tool_calls": body.parallel_tool_calls is not False,
             "previous_response_id": None,

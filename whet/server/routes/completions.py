@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from whet.server.access.caller import Inferring
-from whet.server.inference.completion import CompletionBody, prepare_completion
+from whet.server.inference.completion import CompletionBody
+from whet.server.inference.preparing import prepare_text
 from whet.server.inference.streaming import event_stream, while_there
 from whet.server.service import service_of
 from whet.server.traces.asking import asking_of
@@ -23,7 +24,7 @@ async def create_completion(request: Request, body: CompletionBody, caller: Infe
     service = service_of(request)
     opened = await service.answering.writer(body.model, caller)
     with service.tracing.begin("cmpl-", asking_of(request, body, caller), opened.answerer) as trace:
-        completion = await prepare_completion(body, replace(opened, trace=trace))
+        completion = await prepare_text(body, replace(opened, trace=trace))
         if body.stream:
             return await event_stream(request, completion.chunks())
         return await while_there(request, completion.whole())

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from whet.server.access.caller import Inferring
-from whet.server.inference.conversation import prepare
+from whet.server.inference.preparing import prepare_chat
 from whet.server.inference.response_objects import ResponseShape
 from whet.server.inference.responses_body import ResponseBody
 from whet.server.inference.streaming import event_stream, while_there
@@ -27,7 +27,7 @@ async def create_response(request: Request, body: ResponseBody, caller: Inferrin
     opened = await service.answering.writer(body.model, caller)
     with service.tracing.begin("resp_", asking_of(request, body, caller), opened.answerer) as trace:
         sources = sources_of(service.library, opened.served, caller, asked_in_tools(body.tools))
-        shape = ResponseShape(await prepare(body.as_chat(), replace(opened, trace=trace), sources), body, trace.id)
+        shape = ResponseShape(await prepare_chat(body.as_chat(), replace(opened, trace=trace), sources), body, trace.id)
         if body.stream:
             return await event_stream(request, shape.events(), done=False)
         return await while_there(request, shape.whole())

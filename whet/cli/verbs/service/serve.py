@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from whet.server.settings import Settings
 
 HOME = Path("service")
+NAMED = "add --engine http://HOST:PORT/v1"
 Home = Annotated[
     Path, typer.Option("--home", metavar="FOLDER", help="Where files, runs and the database of the service are kept.")
 ]
@@ -81,6 +82,25 @@ def serve(
     workers: Annotated[
         str, typer.Option(metavar="N/URL", help="Jobs that train at once; or a Ray cluster that trains them.")
     ] = "1",
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="URL", help="Let this server write the answers: vLLM, SGLang, ...")
+    ] = "",
+    engine_kind: Annotated[
+        str,
+        typer.Option(
+            "--engine-kind", metavar="KIND", help="vllm, sglang, llama.cpp, whet or openai; default: what it says."
+        ),
+    ] = "",
+    engine_key: Annotated[
+        str, typer.Option("--engine-key", metavar="NAME", help="Environment variable that holds its key.")
+    ] = "",
+    engine_model: Annotated[
+        list[str] | None,
+        typer.Option("--engine-model", metavar="NAME=THERE", help="What a model is called there; may be repeated."),
+    ] = None,
+    engine_adapters: Annotated[
+        int, typer.Option("--engine-adapters", min=1, metavar="N", help="Adapters that are loaded there at once.")
+    ] = 32,
     slots: Annotated[int, typer.Option(min=1, metavar="N", help="Answers that a base writes at once.")] = 32,
     code_graders: Annotated[
         bool, typer.Option("--code-graders", help="Let graders of jobs be Python code; it runs in the sandbox.")
@@ -109,14 +129,17 @@ def serve(
     from whet.server.settings import Settings
 
     count, ray = parse_workers(workers)
+    there = pairs_of(engine_model or [], "--engine-model", "NAME=THERE")
+    refuse_alone(engine, documents, {"kind": engine_kind, "key": engine_key, "model": "".join(there)})
+    usual = [] if there else ["nano"]
     settings = Settings(
         home=home,
         database=database,
         host=host,
         port=port,
         auth=not no_auth,
-        models=tuple(models or ["nano"]),
-        aliases=aliases_of(alias or []),
+        models=tuple(models or usual),
+        aliases=pairs_of(alias or [], "--alias", "NAME=MODEL"),
         runs=runs,
         documents=documents,
         documents_encoder=documents_encoder,
@@ -125,6 +148,11 @@ def serve(
         documents_by=documents_by,
         workers=count,
         ray=ray,
+        engine=engine,
+        engine_kind=engine_kind,
+        engine_key=engine_key,
+        engine_models=there,
+        engine_adapters=engine_adapters,
         slots=slots,
         code_graders=code_graders,
         requests_per_minute=requests_per_minute,
@@ -155,15 +183,25 @@ def parts_installed() -> Iterator[None]:
         raise InputError(what, fix="pip install 'whet[server]'") from error
 
 
-def aliases_of(given: list[str]) -> dict[str, str]:
-    """{name: model}. Raises InputError for what is no pair."""
+def pairs_of(given: list[str], option: str, form: str) -> dict[str, str]:
+    """{what stands before the first =: what stands behind it}. Raises InputError for what is no pair."""
     pairs = {}
     for pair in given:
         name, sign, model = pair.partition("=")
         if not (name and sign and model):
-            raise InputError("this is no alias", where="--alias", value=pair, fix="write NAME=MODEL")
+            raise InputError("this is no pair of names", where=option, value=pair, fix=f"write {form}")
         pairs[name] = model
     return pairs
+
+
+def refuse_alone(engine: str, documents: Path | None, of_engine: dict[str, str]) -> None:
+    """Raises InputError for options that do nothing without an engine, and for what an engine does not do."""
+    lonely = next((name for name, value in of_engine.items() if value), None)
+    if lonely and not engine:
+        raise InputError("this says something of an engine, and none is named", where=f"--engine-{lonely}", fix=NAMED)
+    if engine and documents is not None:
+        what = "the service's own engine alone answers from documents"
+        raise InputError(what, where="--documents", value=str(documents), fix="leave out --documents, or --engine")
 
 
 def announce(settings: Settings, url: str, key: str | None, json_: bool) -> None:
@@ -171,11 +209,14 @@ def announce(settings: Settings, url: str, key: str | None, json_: bool) -> None
     from whet.cli.render import Screen
 
     screen = Screen(json_)
-    screen.say(f"serving {', '.join(settings.models)} at {url}")
+    names = [*dict.fromkeys((*settings.models, *settings.engine_models))]
+    screen.say(f"serving {', '.join(names)} at {url}")
+    if settings.engine:
+        screen.say(f"answers are written by {settings.engine}")
     if key:
         screen.say(f"first key, shown this once: {key}")
         screen.say("it may do everything; make others with: whet keys create NAME")
     if not settings.auth:
         screen.say("no keys are asked for: whoever uses this machine may do everything")
     screen.say(f"try: curl {url}/models" + (' -H "Authorization: Bearer $KEY"' if settings.auth else ""))
-    screen.finish({"url": url, "key": key, "models": list(settings.models)})
+    screen.finish({"url": url, "key": key, "models": names})

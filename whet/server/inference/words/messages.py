@@ -21,18 +21,22 @@ PART_KEYS = ("type", "text", "annotations", "logprobs", "cache_control", "prompt
 
 def read_messages(given: list[dict[str, Any]], wording: Wording) -> list[Message]:
     """Raises ApiError, with the place of what is wrong."""
-    if not given:
-        raise ApiError(400, "messages is empty: send at least one.", code="invalid_value", param="messages")
-    for number, message in enumerate(given):
-        _refuse_message(message, f"messages.{number}")
-
-    kept = [{key: value for key, value in message.items() if key not in EMPTY} for message in given]
+    kept = checked_messages(given)
     if not _knows_developer(wording):
         kept = [message | {"role": "system"} if message["role"] == "developer" else message for message in kept]
     try:
         return clean_messages(kept)
     except RowRefused as error:
         raise of_whet(error, "messages") from error
+
+
+def checked_messages(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As they came, without keys that hold nothing. Raises ApiError, with the place of what is wrong."""
+    if not given:
+        raise ApiError(400, "messages is empty: send at least one.", code="invalid_value", param="messages")
+    for number, message in enumerate(given):
+        _refuse_message(message, f"messages.{number}")
+    return [{key: value for key, value in message.items() if key not in EMPTY} for message in given]
 
 
 def _knows_developer(wording: Wording) -> bool:
