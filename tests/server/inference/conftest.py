@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from whet.data.render.renderer import Renderer
 from whet.model.base import saved_tokenizer
 from whet.model.open import open_trained
 from whet.observer import Silent
-from whet.release.golden import keep_golden
+from whet.release.golden import FILE, keep_golden
 from whet.release.golden_making import golden_answers
 from whet.release.golden_prompts import conversations
 from whet.server.application import create_app
@@ -69,6 +71,16 @@ def tuned_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     renderer = Renderer(saved_tokenizer(run.model))
     opened = open_trained(run, renderer=renderer, trust_remote_code=False, kernels=False)
     keep_golden(golden_answers(opened, renderer, conversations(renderer, [], 256)[::6], Silent()), run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def brief_run(tmp_path_factory: pytest.TempPathFactory, tuned_run: Run) -> Run:
+    """The same with its shortest golden prompt alone: over HTTP, every token of a prompt is read by itself."""
+    run = Run(Path(copytree(tuned_run.folder, tmp_path_factory.mktemp("brief") / "brief")))
+    golden = json.loads((run.folder / FILE).read_text("utf-8"))
+    golden["cases"] = sorted(golden["cases"], key=lambda case: len(case["prompt"]["ids"]))[:1]
+    (run.folder / FILE).write_text(json.dumps(golden), "utf-8")
     return run
 
 

@@ -43,6 +43,8 @@ class CompletionBody(SamplingBody):
     echo: bool | None = None
     suffix: str | None = None
     best_of: int | None = None
+    return_token_ids: bool | None = None
+    """vLLM's: the tokens of an answer beside its text, by which `whet prove --url` reads them."""
 
     @property
     def prompts(self) -> list[str | list[int]]:
@@ -82,7 +84,10 @@ class Completion:
             place = number // self.body.answers
             before = self.prompts[place].text if self.body.echo else ""
             tokens = [*echoed[place], *_own(answer.tokens)]
-            choices.append(self._choice(number, before + answer.text, self._logprobs(tokens, 0), answer.end))
+            choice = self._choice(number, before + answer.text, self._logprobs(tokens, 0), answer.end)
+            if self.body.return_token_ids:
+                choice["token_ids"] = [token.token for token in _own(answer.tokens)]
+            choices.append(choice)
         usage = usage_of(sum(len(prompt.ids) for prompt in self.prompts), sum(one.written for one in answers))
         return self._object() | {"choices": choices, "usage": usage}
 
@@ -180,6 +185,8 @@ async def prepare_completion(body: CompletionBody, opened: OpenedModel) -> Compl
         raise ApiError(400, what, code="invalid_value", param="max_tokens")
     if body.stream and body.echo and (body.logprobs is not None or body.max_tokens == 0):
         raise unsupported("stream", "log-probabilities of a prompt come at once; ask for them without stream.")
+    if body.stream and body.return_token_ids:
+        raise unsupported("return_token_ids", "tokens come with whole answers; ask without stream.")
     return await asyncio.to_thread(_prepare, body, opened)
 
 

@@ -66,7 +66,7 @@ class EngineCompletion:
 def complete_there(body: CompletionBody, model: EngineModel) -> EngineCompletion:
     """Raises ApiError for what cannot be asked."""
     refuse_other_completions(body)
-    for key in ("echo", "logprobs"):
+    for key in ("echo", "logprobs", "return_token_ids"):
         if getattr(body, key) not in (None, False):
             raise unsupported(key, WHY)
     if body.max_tokens == 0:

@@ -30,8 +30,8 @@ from whet.server.inference.engines.client import EngineClient
 from whet.server.inference.hosting.replay import golden_of_served
 from whet.store.run import Run
 
-SECONDS = 120.0
-"""For one golden prompt."""
+SECONDS = 60.0
+"""For one question. A service that stops waits for it."""
 UNTOLD = "the engine tells no log-probabilities of a given text, so that nothing shows whose answers these are"
 log = logging.getLogger("whet.server")
 
@@ -57,7 +57,7 @@ def _prove(client: EngineClient, served: ServedModel, facts: ModelFacts, model: 
 
 def _server(client: EngineClient, golden: Golden, run: Run, facts: ModelFacts, model: str) -> Server:
     renderer = Renderer(saved_tokenizer(run.model), clock=datetime.fromisoformat(facts["clock"]))
-    remote = ChatClient(client.url, model, client.key or None, seconds=SECONDS, retries=1)
+    remote = ChatClient(client.url, model, client.key or None, seconds=SECONDS, retries=0)
     return Server(remote, golden.stop_ids, of_other_days(golden, renderer))
 
 

@@ -100,7 +100,7 @@ class _Answer:
             self._count(max(1, len(tokens)))
 
         piece = Piece(self.index, text, tokens, reasoning=reasoning)
-        if choice.get("finish_reason") is not None:
+        if choice.get("finish_reason"):
             self._finish(choice["finish_reason"], piece)
         return piece if text or tokens or reasoning or piece.end else None
 
