@@ -156,8 +156,6 @@ def test_a_tuned_model_of_the_engine_is_proved_there(served_upstream: Upstream, 
         found = front.client().chat.completions.create(**ASK | {"model": own})
         wanted = served_upstream.client().chat.completions.create(**ASK | {"model": TUNED})
         assert found.choices == wanted.choices
-    with front_of(tmp_path / "base", **sound, engine_models={own: "nano"}) as front:
-        _not_served(front, own, "model_not_proved", "base-answers")
     with front_of(tmp_path / "none", **sound) as front:
         _not_served(front, own, "model_not_loaded", "whet is sent no adapters")
 
