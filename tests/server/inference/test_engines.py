@@ -103,7 +103,7 @@ def test_responses_and_completions_are_the_engines_too(front: Served, served_ups
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused_by_name(front: Served, path: str, more: dict[str, Any], param: str) -> None:
     place, body = ("/chat/completions", ASK) if path == "chat" else ("/completions", {"model": "nano", "prompt": "a"})
-    answer = httpx2.post(front.url + place, json=body | more)
+    answer = httpx2.post(front.url + place, json=body | more, timeout=60)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
 
 
@@ -115,8 +115,12 @@ def test_a_model_that_neither_knows_is_not_found(front: Served) -> None:
 def test_a_client_that_leaves_frees_the_engine(front: Served, served_upstream: Upstream) -> None:
     ask = ASK | {"stream": True, "max_tokens": 900, "logit_bias": {"1": -100}}
     hosts = served_upstream.service.answering.hosts.held
-    with httpx2.Client(base_url=front.url) as client, client.stream("POST", "/chat/completions", json=ask) as answer:
-        next(answer.iter_lines())
+    with (
+        httpx2.Client(base_url=front.url, timeout=60) as client,
+        client.stream("POST", "/chat/completions", json=ask) as answer,
+    ):
+        lines = answer.iter_lines()  # which ends the answer when nobody holds it
+        assert '"content"' in next(lines)
         _until(lambda: any(host.running for host in hosts.values()))
     began = time.monotonic()
     _until(lambda: all(host.idle for host in hosts.values()) and front.service.answering.engine.inside == 0)
@@ -125,12 +129,13 @@ def test_a_client_that_leaves_frees_the_engine(front: Served, served_upstream: U
 
 def test_more_requests_than_may_wait_are_refused(served_upstream: Upstream, tmp_path: Path) -> None:
     few = {"engine": served_upstream.url, "engine_key": KEY, "slots": 1, "most_waiting": 0}
-    with front_of(tmp_path, **few) as front, httpx2.Client(base_url=front.url) as client:
+    with front_of(tmp_path, **few) as front:
         long = ASK | {"stream": True, "max_tokens": 900, "logit_bias": {"1": -100}}
-        with client.stream("POST", "/chat/completions", json=long) as answer:
-            next(answer.iter_lines())
-            refused = httpx2.post(f"{front.url}/chat/completions", json=ASK)
-        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        with httpx2.stream("POST", f"{front.url}/chat/completions", json=long, timeout=60) as answer:
+            lines = answer.iter_lines()  # which ends the answer when nobody holds it
+            assert '"content"' in next(lines)
+            refused = httpx2.post(f"{front.url}/chat/completions", json=ASK, timeout=60)
+        assert (refused.status_code, refused.headers.get("retry-after")) == (429, "1"), refused.text
 
 
 def test_a_name_of_the_engines_own_is_listed_and_asked(served_upstream: Upstream, tmp_path: Path) -> None:
