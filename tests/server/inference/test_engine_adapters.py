@@ -71,6 +71,7 @@ def refused(front: Served, model: str, code: str, word: str) -> None:
     with pytest.raises(openai.InternalServerError) as told:
         said(front, model)
     assert (told.value.status_code, told.value.code) == (503, code) and word in str(told.value), told.value
+    assert "/" not in told.value.message.replace("503 - ", ""), "where files lie is the log's to say"
 
 
 @pytest.mark.parametrize("kind", ["vllm", "sglang"])
@@ -159,13 +160,14 @@ def test_what_cannot_be_proved_is_not_served(vllm: StandIn, brief_run: Run, tmp_
 
 
 def test_an_engine_without_calls_for_adapters_says_so(
-    vllm: StandIn, brief_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vllm: StandIn, brief_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As vLLM without VLLM_ALLOW_RUNTIME_LORA_UPDATING: there is nothing at the path."""
-    monkeypatch.setattr(StandIn, "load", lambda self, body: (404, {"detail": "Not Found"}))
+    monkeypatch.setattr(StandIn, "load", lambda self, body: (404, {"detail": f"Not Found: {body['lora_path']}"}))
     with front_of(tmp_path, engine=vllm.url) as front:
         own(front, DESK, brief_run.folder)
-        refused(front, DESK, "model_not_loaded", "Not Found")
+        refused(front, DESK, "model_not_loaded", "the engine does not load the adapter.")
+    assert f"Not Found: {brief_run.model}" in caplog.text, "where files lie is the log's to say"
 
 
 @pytest.mark.parametrize("path", ["/v1/completions", "/tokenize"])

@@ -55,10 +55,6 @@ class EngineAdapters:
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """By name: what is being taken out is not taken for loaded."""
 
-    @property
-    def names(self) -> list[str]:
-        return list(self._held)
-
     @asynccontextmanager
     async def using(self, adapter: Adapter) -> AsyncGenerator[str]:
         """What the engine is asked for; within this block the adapter stays there. Raises ProofError, ModelError for
@@ -106,8 +102,9 @@ class EngineAdapters:
 
     async def _load(self, adapter: Adapter) -> None:
         """What is there from an earlier life of the service is taken as it is: the proof sees whether it is the one."""
-        listed = (await self.client.get("/models")).get("data") or []
-        if any(isinstance(one, dict) and one.get("id") == adapter.name for one in listed):
+        answer = await self.client.get("/models")
+        listed = answer.get("data") if isinstance(answer, dict) else None
+        if any(isinstance(one, dict) and one.get("id") == adapter.name for one in listed or []):
             return
         body = {"lora_name": adapter.name, "lora_path": str(adapter.folder.resolve())}
         try:
@@ -116,7 +113,8 @@ class EngineAdapters:
             if error.status not in REFUSALS:
                 raise
             fix = "start the engine so that it takes adapters (docs/running/engines.md), with this folder in its sight"
-            raise ModelError(f"the engine does not load the adapter: {error.message}", fix=fix) from error
+            said = {"value": error.message, "fix": fix}  # for the log: engines say where the files lie
+            raise ModelError("the engine does not load the adapter", **said) from error
         log.info("adapter %s is in the engine", adapter.name)
 
     async def _make_room(self) -> None:
