@@ -14,6 +14,8 @@ import torch
 from tests.server.inference.conftest import HARM, MOOD, TUNED, Served
 from tests.server.serving import served as another_service
 from whet.model.base import load_base
+from tests.server.inference.conftest import TUNED, Served
+from whet.model.base import load_base, load_tokenizer
 from whet.model.heads.sequence_classifier import open_reward_model, open_scorer
 from whet.training.classifier_folder import scored_ids
 
@@ -42,6 +44,12 @@ def test_a_text_goes_on_and_tokens_are_as_good_as_text(client: Any, served: Serv
     assert [chunk.finish_reason for chunk in streamed][-1] == one.choices[0].finish_reason
 
 
+def test_the_tokens_of_a_text_are_told_as_vllm_tells_them(served: Served) -> None:
+    body = {"model": "nano", "prompt": "Once upon a", "temperature": 0, "max_tokens": 6, "return_token_ids": True}
+    (choice,) = post(served, "/completions", body).json()["choices"]
+    assert load_tokenizer("nano").decode(choice["token_ids"]) == choice["text"] != ""
+
+
 def test_the_log_probabilities_of_a_prompt_are_the_models_own(served: Served) -> None:
     base = load_base("nano", torch.float32)
     text = "The ship is near the harbour."
@@ -67,6 +75,7 @@ def test_the_log_probabilities_of_a_prompt_are_the_models_own(served: Served) ->
         ({"suffix": "x"}, "suffix"), ({"best_of": 3}, "best_of"), ({"logprobs": 6}, "logprobs"),
         ({"prompt": [4096]}, "prompt"), ({"prompt": []}, "prompt"), ({"prompt": ""}, "prompt"),
         ({"max_tokens": 0}, "max_tokens"), ({"tools": []}, "tools"), ({"promt": "x"}, "promt"),
+        ({"stream": True, "return_token_ids": True}, "return_token_ids"),
     ],
 )  # fmt: skip
 def test_wrong_completions_are_refused_by_name(served: Served, body: dict[str, Any], param: str) -> None:
