@@ -47,7 +47,8 @@ class Answerer:
 @dataclass(slots=True)
 class AskedPrompt:
     messages: Sequence[Message]
-    tokens: int
+    tokens: int | None
+    """None as long as they are not counted: another engine says it in the end."""
 
 
 class Recording:
@@ -87,6 +88,11 @@ class Recording:
         """What is to be answered, once it is known that it can be."""
         self._prompts, self._answers_each = prompts, answers_each
         self._tools, self._form = tools, form
+
+    def counted(self, prompt_tokens: int) -> None:
+        """Of the only prompt, once another engine has counted it; of several it tells the sum alone."""
+        if len(self._prompts) == 1:
+            self._prompts[0].tokens = prompt_tokens
 
     @property
     def reads_texts(self) -> bool:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from whet.errors import InputError, shorten
-from whet.generation.chat_client import secret_of
+from whet.model_server import secret_of
 from whet.server.errors import ApiError
 
 CONNECT_SECONDS = 5.0

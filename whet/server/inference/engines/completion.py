@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -16,6 +17,8 @@ from whet.server.inference.engines.chat_request import STREAM, sampling
 from whet.server.inference.engines.engine import EngineModel
 from whet.server.inference.engines.written import Counted, pieces_of
 from whet.server.inference.streaming import Event
+from whet.server.traces.recording import AskedPrompt
+from whet.types import Message
 
 WHY = "the service's own engine alone has it for /v1/completions."
 
@@ -51,7 +54,7 @@ class EngineCompletion:
 
     def _pieces(self) -> AsyncGenerator[Piece]:
         events = self.model.events("/completions", self.asked)
-        return pieces_of(events, self.number, self.counted, self.model.meter)
+        return pieces_of(events, self.number, self.counted, self.model.meter, self.model.trace)
 
     def _object(self) -> dict[str, Any]:
         return {
@@ -74,7 +77,15 @@ def complete_there(body: CompletionBody, model: EngineModel) -> EngineCompletion
 
     limit = USUAL_TOKENS if body.max_tokens is None else body.max_tokens
     asked = sampling(body, model.kind) | {"prompt": body.prompt, "max_tokens": limit} | STREAM
-    return EngineCompletion(body, model, asked)
+    if model.trace is None:
+        return EngineCompletion(body, model, asked)
+    model.trace.asked([AskedPrompt(_shown(prompt), None) for prompt in body.prompts], body.answers)
+    return EngineCompletion(body, model, asked, id=model.trace.id)
+
+
+def _shown(prompt: str | list[int]) -> list[Message]:
+    """For a trace; what tokens mean, the engine alone knows."""
+    return [{"role": "user", "content": prompt if isinstance(prompt, str) else json.dumps(prompt)}]
 
 
 def _choice(number: int, text: str, end: str | None) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from whet.server.inference.engines.chat_request import chat_request
 from whet.server.inference.engines.engine import EngineModel
 from whet.server.inference.engines.written import Counted, pieces_of
 from whet.server.inference.sources import Sources
+from whet.server.inference.words.guides import schema_of
+from whet.server.traces.record import AskedForm
+from whet.server.traces.recording import AskedPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class EngineConversation:
 
     def answers(self) -> AsyncGenerator[Piece]:
         events = self.model.events("/chat/completions", self.asked)
-        return pieces_of(events, self.number, self.counted, self.model.meter)
+        return pieces_of(events, self.number, self.counted, self.model.meter, self.model.trace)
 
     def entry(self, token: Token) -> dict[str, Any]:
         assert isinstance(token, ToldToken)
@@ -45,4 +48,8 @@ class EngineConversation:
 
 def prepare_there(body: ChatBody, model: EngineModel) -> EngineConversation:
     """Raises ApiError for what cannot be asked."""
-    return EngineConversation(model, chat_request(body, model.kind, model.there), body.answers)
+    asked = chat_request(body, model.kind, model.there)
+    if model.trace:
+        form = AskedForm(*schema_of(body.response_format))
+        model.trace.asked([AskedPrompt(body.messages, None)], body.answers, body.tools, form)
+    return EngineConversation(model, asked, body.answers)

@@ -28,6 +28,7 @@ from whet.server.inference.engines.kinds import Kind, kind_named, kind_of
 from whet.server.inference.engines.proving import prove_at
 from whet.server.inference.metering import Meter
 from whet.server.settings import Settings
+from whet.server.traces.recording import Answerer, Recording
 from whet.store.checksums import weights_digest
 
 REFUSED_SECONDS = 60.0
@@ -49,6 +50,13 @@ class EngineModel:
     fingerprint: str
     adapter: Adapter | None = None
     meter: Meter | None = None
+    trace: Recording | None = None
+    """Where its answers to one request are written down."""
+
+    @property
+    def answerer(self) -> Answerer:
+        """For traces."""
+        return Answerer(self.served.name, self.served.version, self.fingerprint)
 
     async def events(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """The events of one request, whose model this sets. An adapter that the engine has lost is loaded once more.

@@ -12,6 +12,7 @@ from whet.server.errors import ApiError
 from whet.server.inference.answers import Piece, ToldToken
 from whet.server.inference.metering import AnswerMeter, Meter
 from whet.server.inference.words.tools import MadeCall
+from whet.server.traces.recording import AnswerTrace, Recording
 
 ENDS = ("stop", "length", "tool_calls", "content_filter")
 TOLD = ("token", "logprob", "bytes")
@@ -27,12 +28,17 @@ class Counted:
 
 
 async def pieces_of(
-    events: AsyncGenerator[dict[str, Any]], number: int, counted: Counted, meter: Meter | None
+    events: AsyncGenerator[dict[str, Any]],
+    number: int,
+    counted: Counted,
+    meter: Meter | None,
+    trace: Recording | None = None,
 ) -> AsyncGenerator[Piece]:
     """The pieces of `number` answers as they come; `counted` is set with the last. Raises ApiError, also for an engine
     that does not count: limits and numbers rest on it."""
-    answers = [_Answer(index, meter.answer() if meter else None) for index in range(number)]
+    answers = [_answer(index, meter, trace) for index in range(number)]
     used: tuple[int, int] | None = None
+    failure: BaseException | None = None
     try:
         async with aclosing(events):
             async for event in events:
@@ -40,8 +46,13 @@ async def pieces_of(
                 for piece in _read(event, answers):
                     yield piece
         counted.prompt, counted.written = _held(used, answers)
+    except BaseException as error:
+        failure = error
+        raise
     finally:
-        _settle(answers, used, meter)
+        if trace and used is not None:
+            trace.counted(used[0])
+        _settle(answers, used, meter, failure)
 
 
 def _read(event: dict[str, Any], answers: list[_Answer]) -> list[Piece]:
@@ -61,17 +72,22 @@ def _held(used: tuple[int, int] | None, answers: list[_Answer]) -> tuple[int, in
     return used
 
 
-def _settle(answers: list[_Answer], used: tuple[int, int] | None, meter: Meter | None) -> None:
+def _answer(index: int, meter: Meter | None, trace: Recording | None) -> _Answer:
+    return _Answer(index, meter.answer() if meter else None, trace.answer(index) if trace else None)
+
+
+def _settle(
+    answers: list[_Answer], used: tuple[int, int] | None, meter: Meter | None, failure: BaseException | None
+) -> None:
     """What is read and written is counted once. Of an answer that nobody read to its end the engine tells no sum, and
     each of its pieces is a token at least."""
-    if meter is None:
-        return
     if used is not None:
-        meter.read(used[0])
+        if meter is not None:
+            meter.read(used[0])
         rest = used[1] - sum(answer.pieces for answer in answers)
         answers[0].pieces = max(0, answers[0].pieces + rest)
     for answer in answers:
-        answer.settle()
+        answer.settle(failure)
 
 
 @dataclass(slots=True)
@@ -84,6 +100,7 @@ class _Call:
 class _Answer:
     index: int
     cost: AnswerMeter | None
+    trace: AnswerTrace | None = None
     calls: dict[int, _Call] = field(default_factory=dict)
     end: str | None = None
     pieces: int = 0
@@ -102,12 +119,20 @@ class _Answer:
         piece = Piece(self.index, text, tokens, reasoning=reasoning)
         if choice.get("finish_reason"):
             self._finish(choice["finish_reason"], piece)
-        return piece if text or tokens or reasoning or piece.end else None
+        if not (text or tokens or reasoning or piece.end):
+            return None
+        if self.trace is not None:
+            self.trace.add(piece)
+        return piece
 
-    def settle(self) -> None:
+    def settle(self, failure: BaseException | None) -> None:
+        """An answer that had ended before another one failed is whole."""
         if self.cost is not None:
             self.cost.written = self.pieces
             self.cost.end(self.end or "abort")
+        if self.trace is not None:
+            self.trace.written = self.pieces
+            self.trace.end(self.end, None if self.end else failure)
 
     def _call(self, told: dict[str, Any]) -> None:
         call = self.calls.setdefault(int(told.get("index") or 0), _Call())
