@@ -375,3 +375,19 @@ def _until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.01)
+
+
+def test_an_engines_answer_is_traced_with_its_numbers(front: Served) -> None:
+    answer = front.client().chat.completions.create(**ASK)
+    found: dict[str, Any] = {}
+
+    def written() -> bool:
+        told = httpx2.get(f"{front.url}/traces/{answer.id}", timeout=60)
+        found.update(told.json())
+        return told.status_code == 200
+
+    _until(written)
+    assert (found["model"], found["finish_reason"]) == ("nano", answer.choices[0].finish_reason)
+    usage = answer.usage
+    assert usage is not None
+    assert (found["prompt_tokens"], found["answer_tokens"]) == (usage.prompt_tokens, usage.completion_tokens)
