@@ -13,8 +13,6 @@ import torch
 
 from tests.server.inference.conftest import HARM, MOOD, TUNED, Served
 from tests.server.serving import served as another_service
-from whet.model.base import load_base
-from tests.server.inference.conftest import TUNED, Served
 from whet.model.base import load_base, load_tokenizer
 from whet.model.heads.sequence_classifier import open_reward_model, open_scorer
 from whet.training.classifier_folder import scored_ids
