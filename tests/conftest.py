@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Of what tests start, too: processes of as many threads as cores, beside each other, mostly wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-"""Of what tests start, too: processes of as many threads as cores, beside each other, mostly wait for one another."""
 
 import pytest
 import torch
