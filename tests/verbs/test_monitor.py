@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import whet
 from tests.monitoring.test_drift import desk, mixed
 from tests.server.traces.made import keep, project, record
 from whet.cli.main import app
-from whet.errors import DataError, InputError
+from whet.demo_data.support_desk import generate
+from whet.errors import DataError, InputError, RunFolderError
+from whet.monitoring.trace import Feedback, Trace
 from whet.server.database.opening import open_database
 
 
@@ -83,13 +85,13 @@ def test_prompts_may_stand_in_for_training_rows_that_are_gone(run: Path, tmp_pat
     assert result["looked_at"]["questions"]["drift"]["watched"]
 
 
-def test_rows_that_are_gone_are_not_passed_over(run: Path, tmp_path: Path) -> None:
-    own = shutil.copytree(run, tmp_path / "sft")
-    for name in ("recipe.yaml", "recipe.resolved.yaml"):
-        text = (own / name).read_text("utf-8")
-        (own / name).write_text(text.replace("desk.jsonl", "gone.jsonl"), "utf-8")
-    with pytest.raises(DataError, match="gone.jsonl"):
-        whet.monitor(own, log_of(tmp_path / "log.jsonl", desk(60, seed=3)))
+def test_rows_that_are_gone_are_not_passed_over(tmp_path: Path) -> None:
+    data = tmp_path / "desk.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in generate(60, 0)), "utf-8")
+    result = whet.train(str(data), run_root=tmp_path / "runs", steps=1, keep=False, dtype="float32")
+    data.unlink()
+    with pytest.raises(RunFolderError, match="(?s)desk.jsonl.*--known FILE"):
+        whet.monitor(tmp_path / "runs" / result["run"], log_of(tmp_path / "log.jsonl", desk(60, seed=3)))
 
 
 def test_a_log_that_is_none_is_one_clear_error(run: Path, tmp_path: Path) -> None:
@@ -120,3 +122,25 @@ def test_a_service_that_nobody_has_asked_is_told_so(run: Path, tmp_path: Path) -
     database.close()
     ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path)])
     assert isinstance(ended.exception, InputError) and "no requests" in str(ended.exception)
+
+
+def test_what_people_said_becomes_rows_that_a_tune_reads(run: Path, tmp_path: Path) -> None:
+    """One of two people corrects; the row of a trace on which they disagree is shown and left out."""
+    log = log_of(tmp_path / "log.jsonl", desk(40, seed=3))
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    traces = [Trace(f"c{n}", "", messages=line["request"]["messages"], answer="{}") for n, line in enumerate(lines)]
+    said = [
+        replace(trace, feedback=(Feedback(corrected='{"intent": "other"}', by="anna"),) * (1 + (n == 0)))
+        for n, trace in enumerate(traces[:20])
+    ]
+    said[1] = replace(said[1], feedback=(*said[1].feedback, Feedback(corrected='{"intent": "refund"}', by="bo")))
+    made = tmp_path / "rows.jsonl"
+    result = whet.monitor(run, [*said, *traces[20:]], rows=made)
+    assert result["feedback"]["form"] == "answers" and result["feedback"]["rows"] == 19
+    assert [left["why"] for left in result["feedback"]["left_out"]] == ["people disagree"]
+    first = json.loads(made.read_text("utf-8").splitlines()[0])
+    assert first["trace"] == "c0" and first["messages"][-1]["content"] == '{"intent": "other"}'
+    assert whet.check(str(made))["rows"] == 19
+
+    with pytest.raises(InputError, match="there already"):
+        whet.monitor(run, traces, rows=made)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whet.types import Message
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -19,6 +21,8 @@ class Expected:
     """Of those answers."""
     references: Sequence[str] = ()
     """Of the test rows."""
+    tests: Sequence[Sequence[Message]] = ()
+    """The test rows, with their answers."""
 
 
 def answered(lines: Sequence[Mapping[str, Any]], metric: str | None, prompts: Sequence[str]) -> Expected:
@@ -30,4 +34,9 @@ def answered(lines: Sequence[Mapping[str, Any]], metric: str | None, prompts: Se
         [line["tuned"] for line in told],
         [float(line["tuned_score"]) for line in told if isinstance(line.get("tuned_score"), int | float)],
         [str(line.get("reference", "")) for line in told],
+        [_conversation(line) for line in told],
     )
+
+
+def _conversation(line: Mapping[str, Any]) -> list[Message]:
+    return [*line.get("prompt", []), {"role": "assistant", "content": str(line.get("reference", ""))}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -9,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.prepare import prepared_of, read_rows
-from whet.errors import InputError, nearest
+from whet.errors import InputError, RunFolderError, nearest
 from whet.generation.collection.collector import read_prompts
 from whet.monitoring.alarm import QUESTIONS, written_time
 from whet.monitoring.evidence import ALPHA
 from whet.monitoring.expected import Expected, answered
+from whet.monitoring.feedback_rows import FeedbackForm, feedback_rows
 from whet.monitoring.logs.reading import ReadLog, read_log
 from whet.monitoring.looking import look_at
 from whet.monitoring.trace import Trace, asked_last
 from whet.observer import Observer, Silent
 from whet.recipe.keywords import in_python
+from whet.recipe.methods.base import PAIRED, MethodKeys
 from whet.reports.result import Result
 from whet.store import model_registry
+from whet.store.atomic import write_text
 from whet.store.reading import read_lines
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.store.unchanged import refuse_changed_data
@@ -33,6 +37,7 @@ def monitor(
     log: Path | str | Iterable[Trace],
     served_as: str | None = None,
     known: Path | str | None = None,
+    rows: Path | str | None = None,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
 ) -> Result:
@@ -40,9 +45,12 @@ def monitor(
     traces in the order in which they came (of a service: whet/server/traces/opening.py).
 
     `served_as` keeps the requests to that name alone. `known` is a file of prompts in the place of the training rows,
-    where those are not here any more. Raises InputError for a log without a request to the model.
+    where those are not here any more. `rows` is a new file, which what people said of answers is written into as rows
+    of the run's method. Raises InputError for a log without a request to the model, and for a file that is there.
     """
     observer = observer or Silent()
+    if rows is not None and Path(rows).exists():
+        raise InputError("this file is there already", where="--rows", value=str(rows), fix="name a new one")
     run = model_registry.find_run(model, run_root)
     with run.reading():
         observer.phase("reading what it learned")
@@ -52,6 +60,7 @@ def monitor(
         traces = of_model(read, served_as)
         observer.phase("looking at the requests", len(traces))
         seen = look_at(traces, expected)
+        written = None if rows is None else write_rows(traces, run, expected, Path(rows))
     observer.done()
 
     return Result(
@@ -79,15 +88,32 @@ def monitor(
             },
             "traces": len(traces),
         }
+        | ({"feedback": written} if written else {})
     )
 
 
+def write_rows(traces: Sequence[Trace], run: Run, expected: Expected, path: Path) -> dict[str, Any]:
+    """What people said, as rows that the run's method learns from, and what was left out."""
+    form = form_for(run.recipe.method)
+    found = feedback_rows(traces, form, expected.tests)
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows))
+    return {"form": form, "file": str(path), "rows": len(found.rows), "left_out": found.left_out}
+
+
+def form_for(method: MethodKeys) -> FeedbackForm:
+    if method.rows.only_marks:
+        return "marks"
+    if method.rows.forms <= PAIRED:
+        return "pairs"
+    return "labels" if method.target in ("class", "classes") else "answers"
+
+
 def expected_of(run: Run, known: Path | str | None, run_root: Path | str, observer: Observer) -> Expected:
-    """Raises DataError where the training rows are not what was learned from."""
+    """Raises RunFolderError where the training rows are not what was learned from."""
     if known is not None:
         prompts = [asked_last(prompt) for prompt in read_prompts(str(known), None)]
     else:
-        refuse_changed_data(run)
+        _refuse_changed(run)
         source = read_data(run.recipe, run_root, observer)
         if source.rows and run.recipe.method.rows.as_text:
             prompts = []
@@ -99,6 +125,14 @@ def expected_of(run: Run, known: Path | str | None, run_root: Path | str, observ
         return Expected([text for text in prompts if text.strip()])
     metric = run.read_json("evaluation.json", "metric")["metric"]["name"]
     return answered(list(read_lines(answers)), metric, [text for text in prompts if text.strip()])
+
+
+def _refuse_changed(run: Run) -> None:
+    try:
+        refuse_changed_data(run)
+    except RunFolderError as error:
+        fix = "restore the data; or give prompts like those that it was trained on: --known FILE"
+        raise RunFolderError(error.what, where=error.where, value=error.value, fix=fix) from error
 
 
 def of_model(read: ReadLog, served_as: str | None) -> list[Trace]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from whet.cli.completions import talkers
 from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs
 from whet.cli.verbs.service.serve import parts_installed
+from whet.errors import count
 
 NEWEST = 10_000
 
@@ -34,6 +36,10 @@ def monitor(
         Path | None,
         typer.Option("--known", metavar="FILE", help="Prompts it was trained on; default: those of its own data."),
     ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option("--rows", metavar="FILE", help="Write what people said of answers into it, as rows."),
+    ] = None,
     project: Annotated[str, typer.Option("--project", metavar="NAME", help="Of the service.")] = "default",
     newest: Annotated[
         int, typer.Option("--newest", min=1, metavar="N", help="Of the service, so many of its last requests.")
@@ -56,7 +62,7 @@ def monitor(
 
     screen, asked = Screen(json_), requests_of(log, project, newest)
     with watching() as watch:
-        result = api.monitor(model, asked, served_as, known, run_root=runs, observer=watch)
+        result = api.monitor(model, asked, served_as, known, rows, run_root=runs, observer=watch)
     say(screen, result)
     screen.finish(result)
     if gate and result["alarms"]:
@@ -98,3 +104,8 @@ def say(screen: Any, result: dict[str, Any]) -> None:
             screen.say(f"{question['asks']} {question['sentence']}")
     if not result["alarms"]:
         screen.say("No alarm.", "bold")
+    if "feedback" in result:
+        said = result["feedback"]
+        screen.say(f"{count(said['rows'], 'row')} of {said['form']} from what people said: {said['file']}")
+        for why, traces in Counter(left["why"] for left in said["left_out"]).items():
+            screen.say(f"  {count(traces, 'trace')} left out: {why}", "dim")
