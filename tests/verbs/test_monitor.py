@@ -90,7 +90,7 @@ def test_rows_that_are_gone_are_not_passed_over(tmp_path: Path) -> None:
     data.write_text("".join(json.dumps(row) + "\n" for row in generate(60, 0)), "utf-8")
     result = whet.train(str(data), run_root=tmp_path / "runs", steps=1, keep=False, dtype="float32")
     data.unlink()
-    with pytest.raises(RunFolderError, match="(?s)desk.jsonl.*--known FILE"):
+    with pytest.raises(RunFolderError, match="(?s)desk.jsonl.*known=FILE"):
         whet.monitor(tmp_path / "runs" / result["run"], log_of(tmp_path / "log.jsonl", desk(60, seed=3)))
 
 
