@@ -15,7 +15,7 @@ from whet.errors import InputError
 from whet.server.jobs.cluster import reach
 from whet.server.jobs.cluster.address import is_this_machine, parse_workers, place_of, refuse_overridden
 from whet.server.jobs.cluster.note import read_note, write_note
-from whet.server.jobs.cluster.ray_cluster import SubmissionName
+from whet.server.jobs.cluster.ray_cluster import SubmissionName, ray_library
 from whet.server.jobs.cluster.ray_workers import RayWorkers
 from whet.server.jobs.cluster.reach import refuse_cluster
 from whet.server.settings import Settings
@@ -145,3 +145,10 @@ def test_the_service_says_why_no_job_is_begun_and_is_ready_all_the_same(
         answer = httpx.get(url)
     assert answer.status_code == 200
     assert answer.json() == {"status": "ready", "jobs": "the Ray cluster does not answer"}
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ray", "ray.exceptions", "ray.job_submission"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match=r"(?s)is not installed.*whet\[server,ray\]"):
+        ray_library()
