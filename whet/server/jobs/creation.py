@@ -9,19 +9,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from whet.server.bases import bases_of
-from whet.server.database.identifiers import new_id, storable
-from whet.server.database.tables import jobs, models, projects
+from whet.server.database.identifiers import new_id
+from whet.server.database.tables import jobs, projects
 from whet.server.errors import ApiError
 from whet.server.files.content import link
 from whet.server.files.records import TUNING, find_file
+from whet.server.jobs.beginnings import Beginning, find_beginning
 from whet.server.jobs.chores import VALIDATE, add_chore
 from whet.server.jobs.events import add_event
 from whet.server.jobs.graders.build import Means, columns_of
 from whet.server.jobs.graders.reward import reward_file
 from whet.server.jobs.places import content_of, job_folder
 from whet.server.jobs.recipe import GRADER, TRAINING, VALIDATION, recipe_values, refuse_recipe
-from whet.server.jobs.request import LARGEST_SEED, JobBody, refuse_job, refuse_unknown_model
+from whet.server.jobs.request import LARGEST_SEED, JobBody, refuse_job
 from whet.server.jobs.states import VALIDATING, WAITING
 from whet.server.settings import Settings
 from whet.store.atomic import remove, write_text
@@ -44,19 +44,18 @@ class Asker:
 
 def check_body(
     connection: Connection, body: JobBody, settings: Settings, asker: Asker, folder: Path, now: float
-) -> str:
-    """The base; what is wrong with a request is told here. Raises ApiError 400, 404."""
-    tuned = select(models.c.name).where(models.c.name == storable(body.model), models.c.project == asker.project)
-    base = refuse_unknown_model(body.model, bases_of(settings), connection.execute(tuned).first() is not None)
+) -> Beginning:
+    """What it begins from; what is wrong with a request is told here. Raises ApiError 400, 404."""
+    beginning = find_beginning(connection, body.model, settings, asker.project)
     refuse_job(body, Means.of(settings))
-    refuse_recipe(body, base, folder)
+    refuse_recipe(body, beginning.base, folder)
 
     for key in ("training_file", "validation_file"):
         name = getattr(body, key)
         if name and find_file(connection, asker.project, name, now, key).purpose != TUNING:
             what = f"{key}: {name} was uploaded for another purpose; upload it with purpose={TUNING!r}."
             raise ApiError(400, what, code="invalid_file_purpose", param=key)
-    return base
+    return beginning
 
 
 def create_job(connection: Connection, body: JobBody, settings: Settings, asker: Asker, now: float) -> Row:
@@ -67,11 +66,11 @@ def create_job(connection: Connection, body: JobBody, settings: Settings, asker:
 
     name = new_id("ftjob-")
     folder = job_folder(settings.home, name)
-    base = check_body(connection, body, settings, asker, folder, now)
+    beginning = check_body(connection, body, settings, asker, folder, now)
     _refuse_many(connection, asker.project, settings.most_jobs)
     try:
         fill_folder(body, settings, folder)
-        return _insert(connection, name, body, base, settings, asker, folder, now)
+        return _insert(connection, name, body, beginning, asker, folder, now)
     except BaseException:
         remove(folder)
         raise
@@ -81,8 +80,7 @@ def _insert(
     connection: Connection,
     name: str,
     body: JobBody,
-    base: str,
-    settings: Settings,
+    beginning: Beginning,
     asker: Asker,
     folder: Path,
     now: float,
@@ -118,15 +116,18 @@ def _insert(
         files += f" and validation file: {body.validation_file}"
     add_event(connection, name, f"Validating {files}", now)
 
-    recipe = recipe_values(body, base, seed, folder)
-    add_chore(connection, asker.project, VALIDATE, {"job": name, **facts_of(body, recipe)}, now)
+    add_chore(connection, asker.project, VALIDATE, {"job": name, **facts_of(body, beginning, seed, folder)}, now)
     return connection.execute(select(jobs).where(jobs.c.id == name)).one()
 
 
-def facts_of(body: JobBody, recipe: dict[str, Any]) -> dict[str, Any]:
+def facts_of(body: JobBody, beginning: Beginning, seed: int, folder: Path) -> dict[str, Any]:
     """What a chore must know of a request."""
-    columns = sorted(columns_of(body.grader)) if body.grader is not None else []
-    return {"recipe": recipe, "hyperparameters": body.settings.model_dump(mode="json"), "columns": columns}
+    return {
+        "recipe": recipe_values(body, beginning.base, seed, folder),
+        "run": beginning.run,
+        "hyperparameters": body.settings.model_dump(mode="json"),
+        "columns": sorted(columns_of(body.grader)) if body.grader is not None else [],
+    }
 
 
 def fill_folder(body: JobBody, settings: Settings, folder: Path) -> None:

@@ -14,7 +14,6 @@ from whet.server.errors import ApiError
 from whet.server.jobs.chores import ESTIMATE, add_chore, result_of
 from whet.server.jobs.creation import Asker, check_body, facts_of, fill_folder
 from whet.server.jobs.places import job_folder
-from whet.server.jobs.recipe import recipe_values
 from whet.server.jobs.request import JobBody
 from whet.server.settings import Settings
 from whet.store.atomic import remove
@@ -30,10 +29,9 @@ def ask_for_estimate(
     try:
         with database.write() as connection:
             now = database.now(connection)
-            base = check_body(connection, body, settings, asker, folder, now)
+            beginning = check_body(connection, body, settings, asker, folder, now)
             fill_folder(body, settings, folder)
-            recipe = recipe_values(body, base, body.seed or 0, folder)
-            subject = {"folder": str(folder), **facts_of(body, recipe)}
+            subject = {"folder": str(folder), **facts_of(body, beginning, body.seed or 0, folder)}
             chore = add_chore(connection, asker.project, ESTIMATE, subject, now)
     except BaseException:
         remove(folder)

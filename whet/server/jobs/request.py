@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from whet.errors import nearest
 from whet.server.database.identifiers import refuse_unstorable
 from whet.server.errors import ApiError, unsupported
 from whet.server.jobs.graders.build import Means, refuse_grader
@@ -154,16 +152,3 @@ def _refuse_reinforcement(given: ReinforcementHyperparameters) -> None:
         raise unsupported(f"{where}.reasoning_effort", "the model answers as its template has it.")
     if given.eval_samples not in (None, "auto", 1):
         raise unsupported(f"{where}.eval_samples", "one answer is drawn to each validation row.")
-
-
-def refuse_unknown_model(model: str, bases: Mapping[str, str], tuned: bool) -> str:
-    """The base of Whet's that a name stands for. Raises ApiError 400."""
-    if model in bases:
-        return bases[model]
-    if tuned:
-        why = f"{model} is a tuned model; tuning goes on from a base, with the old rows and the new ones together."
-        raise unsupported("model", why)
-    what = f"The model {model!r} does not exist or cannot be tuned{nearest(model, bases)}"
-    raise ApiError(
-        400, f"{what.rstrip('?;')}; the bases here are {', '.join(bases)}.", code="model_not_found", param="model"
-    )

@@ -11,8 +11,17 @@ from whet.errors import InputError, WhetError
 from whet.server.database.opening import Database
 from whet.server.database.tables import files, jobs
 from whet.server.files.content import linked
+from whet.server.jobs.beginnings import Beginning
 from whet.server.jobs.children.estimate import estimate_of
-from whet.server.jobs.children.examination import Examined, Refusal, examine, method_of_file, summary_of
+from whet.server.jobs.children.examination import (
+    Examined,
+    Refusal,
+    examine,
+    method_of_file,
+    plain_places,
+    summary_of,
+)
+from whet.server.jobs.children.merged_base import make_base
 from whet.server.jobs.children.numbers import Settled, settle
 from whet.server.jobs.chores import ESTIMATE, EXAMINE, FORECAST, VALIDATE, Chore, add_chore, finish_chore
 from whet.server.jobs.events import add_event
@@ -73,6 +82,10 @@ def _examine(database: Database, home: Path, chore: Chore, owner: str) -> None:
 def _looked_at(chore: Chore, root: Path) -> tuple[Examined, Settled | None]:
     """The doctor's look with the recipe of the job, and the numbers of it where nothing speaks against it."""
     given = chore.subject
+    try:
+        make_base(Beginning(given["recipe"]["base"], given.get("run")))
+    except WhetError as error:
+        return Examined(refusal=Refusal("model_cannot_be_continued", plain_places(str(error)), "model")), None
     examined = examine(given["recipe"], root, given["columns"])
     if examined.refusal is not None:
         return examined, None
