@@ -33,6 +33,7 @@ from whet.stats.paired import wilson
 KNOWN, LOOKS, EACH = 500, 50, 25
 LATER = 500
 WITHIN = 300
+LABELS = ("card", "transfer", "top-up")
 Random = np.random.Generator
 Stream = tuple[list[Trace], Expected]
 
@@ -72,13 +73,7 @@ def prompts(random: Random, change_at: int | None, known: str, other: str, share
 
 def answers(random: Random, change_at: int | None, before: float, after: float, tested: int = 100) -> Stream:
     """Answers of a classifier; a share of them is in no form."""
-    expected = Expected(
-        (),
-        "accuracy",
-        [_label(random, before) for _ in range(tested)],
-        [1.0] * tested,
-        ["card", "transfer", "top-up"],
-    )
+    expected = Expected((), LABELS, "accuracy", [_label(random, before) for _ in range(tested)], [1.0] * tested)
     traces = []
     for n in range(_length(change_at)):
         wrong = after if change_at is not None and n >= change_at else before
@@ -95,7 +90,7 @@ def thumbs(random: Random, change_at: int | None, before: float, after: float) -
 
 
 def labels(random: Random, change_at: int | None, before: float, after: float, tested: int = 150) -> Stream:
-    expected = Expected((), "accuracy", [], [float(random.random() < before) for _ in range(tested)])
+    expected = Expected((), LABELS, "accuracy", (), [float(random.random() < before) for _ in range(tested)])
     traces = []
     for n in range(_length(change_at)):
         right = random.random() < (after if change_at is not None and n >= change_at else before)
@@ -166,7 +161,7 @@ def _asked(place: int, text: str) -> Trace:
 
 
 def _label(random: Random, wrong: float) -> str:
-    return "I am not sure." if random.random() < wrong else ("card", "transfer", "top-up")[random.integers(3)]
+    return "I am not sure." if random.random() < wrong else LABELS[random.integers(3)]
 
 
 def _share(count: int, of: int) -> str:

@@ -62,7 +62,7 @@ def test_what_people_disagree_on_is_shown_and_not_averaged(said: tuple[Feedback,
 
 
 def test_two_who_say_the_same_agree() -> None:
-    (row,), _ = made(trace(Feedback(corrected="On its way."), Feedback(label="on its way")))
+    (row,), _ = made(trace(Feedback(corrected="On its way."), Feedback(corrected="on its way")))
     assert row["messages"][-1]["content"] == "On its way."
 
 

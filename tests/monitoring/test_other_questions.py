@@ -9,12 +9,14 @@ from random import Random
 import pytest
 
 from tests.monitoring.test_drift import asked, desk, kitchen
+from whet.monitoring.alarm import written_time
 from whet.monitoring.expected import Expected
 from whet.monitoring.looking import look_at
 from whet.monitoring.questions import feedback, form, scores, speed
 from whet.monitoring.questions.versions import version_begun
 from whet.monitoring.trace import Feedback, Trace
 from whet.monitoring.watches.form import FormScores
+from whet.monitoring.watches.speed import measures_of
 
 LABELS = ("card", "transfer", "top-up")
 SURE = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -31,7 +33,7 @@ def labels(rows: int, wrong: float = 0.0, begin: int = 0, seed: int = 0) -> list
 
 @pytest.fixture(scope="module")
 def expected() -> Expected:
-    return Expected((), "accuracy", labels(100), [1.0] * 90 + [0.0] * 10, LABELS)
+    return Expected((), LABELS, "accuracy", labels(100), [1.0] * 90 + [0.0] * 10)
 
 
 def test_answers_that_keep_their_form_raise_nothing(expected: Expected) -> None:
@@ -51,8 +53,9 @@ def test_answers_out_of_form_are_an_alarm(expected: Expected) -> None:
     ("facts", "fault"),
     [
         ({"answer": "I'm sorry, but I can't help with that."}, "refuses"),
-        ({"answer": "no no no no no no"}, "repeats"),
+        ({"answer": "again and again " * 4}, "repeats"),
         ({"answer": "it is so it is so it is so it is so"}, "repeats"),
+        ({"answer": "[1"}, "invalid"),
         ({"answer": "  "}, "empty"),
         ({"answer": "card", "finish_reason": "length"}, "cut off"),
         ({"answer": "card", "error": "timeout"}, "failed"),
@@ -153,7 +156,7 @@ def test_a_change_that_began_with_a_version_is_rolled_back(expected: Expected) -
 
 def test_one_cause_is_one_alarm() -> None:
     """New prompts that are answered out of form: the form alarm is a part of the drift."""
-    expected = Expected(desk(300, seed=9), "accuracy", labels(100), [], LABELS)
+    expected = Expected(desk(300, seed=9), LABELS, "accuracy", labels(100))
     random, new = Random(4), kitchen(500)
     texts = [new[n] if n >= 200 and random.random() < 0.3 else text for n, text in enumerate(desk(500, seed=3))]
     traces = [replace(t, answer="Well, hm." if "fridge" in t.asked else random.choice(LABELS)) for t in asked(texts)]
@@ -163,11 +166,68 @@ def test_one_cause_is_one_alarm() -> None:
 
 
 def test_two_causes_are_two_alarms() -> None:
-    expected = Expected(desk(300, seed=9), "accuracy", labels(100), [], LABELS)
+    expected = Expected(desk(300, seed=9), LABELS, "accuracy", labels(100))
     random, new = Random(4), kitchen(500)
     texts = [new[n] if n >= 200 and random.random() < 0.3 else text for n, text in enumerate(desk(500, seed=3))]
     traces = [replace(t, answer="Well, hm." if random.random() < 0.3 else random.choice(LABELS)) for t in asked(texts)]
     assert {alarm.question for alarm in look_at(traces, expected).alarms} == {"drift", "form"}
+
+
+def test_ordinary_texts_are_no_loops() -> None:
+    for text in ("0 0 0 0 0 0", "yes yes yes yes", "| - | - | - | - |", "a b c"):
+        assert FormScores(Expected()).of(Trace("a", "a", answer=text))["repeats"] == 0.0
+
+
+def test_a_label_that_is_none_of_the_models_own_is_no_right_answer(expected: Expected) -> None:
+    traces = [replace(t, feedback=(Feedback(label="relevance: 0.83"),)) for _, t in _numbered(150)]
+    assert not scores.look(traces, expected, 0.05).watched
+    assert not feedback.look(traces, expected, 0.05).watched
+
+
+def test_corrections_alone_do_not_say_how_it_scores(expected: Expected) -> None:
+    """Half of what is wrong is corrected, and nothing has changed."""
+    random = Random(6)
+    traces = [
+        replace(t, feedback=(Feedback(corrected="transfer"),) if random.random() < 0.05 else ())
+        for _, t in _numbered(1500)
+    ]
+    assert scores.look(traces, expected, 0.05).alarm is None
+
+
+def test_one_conversation_counts_once() -> None:
+    """A tenth of the conversations is bad as a whole, each of ten turns."""
+    random = Random(7)
+    traces = []
+    for n in range(120):
+        bad = random.random() < 0.1
+        turns = answers(["card"] * 10, conversation=f"c{n}")
+        traces += [_thumb(replace(t, id=f"{n}-{t.id}"), bad) for t in turns]
+    assert feedback.look(traces, Expected(), 0.05).alarm is None
+    assert feedback.look(traces, Expected(), 0.05).traces == 120
+
+
+def test_a_record_that_came_twice_is_one() -> None:
+    traces = answers(["card"] * 150)
+    assert (
+        look_at([*traces, *traces], Expected()).seen["form"].traces == look_at(traces, Expected()).seen["form"].traces
+    )
+
+
+@pytest.mark.parametrize("schema", [{"pattern": r"^\p{L}+$"}, {"multipleOf": 0}, {"required": 3}, {"properties": []}])
+def test_a_schema_that_cannot_be_followed_ends_nothing(schema: dict[str, object]) -> None:
+    given = {"type": "object"} if "pattern" not in schema else {}
+    for answer in ('{"n": 1}', '"x"', "7"):
+        FormScores(Expected()).of(Trace("a", "a", answer=answer, schema=given | schema))
+    assert FormScores(Expected()).of(Trace("a", "a", answer="no json", schema=given | schema))["invalid"] == 1.0
+
+
+def test_times_that_are_none_are_not_counted() -> None:
+    odd = [
+        replace(t, seconds=value)
+        for (_, t), value in zip(_numbered(3), (float("nan"), -1.0, float("inf")), strict=True)
+    ]
+    assert [measures_of(trace) for trace in odd] == [{}, {}, {}]
+    assert written_time(float("nan")) is None and written_time(1e20) is None
 
 
 def test_nothing_to_look_at_is_said_for_every_question() -> None:

@@ -135,6 +135,9 @@ def test_what_people_said_becomes_rows_that_a_tune_reads(run: Path, tmp_path: Pa
     ]
     said[1] = replace(said[1], feedback=(*said[1].feedback, Feedback(corrected='{"intent": "refund"}', by="bo")))
     made = tmp_path / "rows.jsonl"
+    with pytest.raises(InputError, match="(?s)no answers to its test rows.*whet eval"):
+        whet.monitor(run, said, rows=made)
+    whet.evaluate(run)
     result = whet.monitor(run, [*said, *traces[20:]], rows=made)
     assert result["feedback"]["form"] == "answers" and result["feedback"]["rows"] == 19
     assert [left["why"] for left in result["feedback"]["left_out"]] == ["people disagree"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -112,6 +113,11 @@ def options(
     quiet: bool = typer.Option(False, QUIET, "-q", help="Say only the result, and errors; may stand behind the verb."),
 ) -> None:
     """Whet sharpens a language model on your data, and proves that it is sharper."""
+
+
+def without_passwords(text: str) -> str:
+    """Those of URLs: what is written is sent to strangers."""
+    return re.sub(r"(://[^:/@\s]*:)[^@/\s]+@", r"\1***@", text)
 
 
 class Terminated(BaseException):
@@ -239,7 +245,7 @@ def unexpected(error: Exception) -> WhetError:
     path = Path(tempfile.gettempdir()) / f"whet-{datetime.now():%Y%m%d-%H%M%S-%f}.txt"
 
     try:
-        path.write_text(f"whet {whet.__version__}: {' '.join(sys.argv)}\n\n{text}", "utf-8")
+        path.write_text(without_passwords(f"whet {whet.__version__}: {' '.join(sys.argv)}\n\n{text}"), "utf-8")
         place = f"the details are in {path}"
     except OSError:
         print(without_hidden(text), file=sys.stderr)

@@ -23,6 +23,8 @@ QUESTIONS: dict[Question, str] = {
     "scores": "Does it score as on its test rows?",
     "speed": "Are answers as fast and as long as they were?",
 }
+LATEST = 253_402_300_800.0
+"""The year 10000."""
 SHOWN = 5
 """Examples of an alarm."""
 LONGEST_SHOWN = 160
@@ -81,7 +83,9 @@ def since_of(traces: Sequence[Trace], place: int) -> dict[str, Any]:
 
 def written_time(at: float | None) -> str | None:
     """UTC, to the second."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if at is None or not 0 <= at < LATEST:
+        return None
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def evidence_of(watch: ScoreWatch, place: int, alpha: float) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from whet.types import Message
 class Expected:
     prompts: Sequence[str] = ()
     """What was asked last in each training row."""
+    labels: Sequence[str] = ()
+    """All that the training rows have, where answers are labels."""
     metric: str | None = None
     """By which the test rows were scored."""
     answers: Sequence[str] = ()
@@ -25,18 +27,22 @@ class Expected:
     """The test rows, with their answers."""
 
 
-def answered(lines: Sequence[Mapping[str, Any]], metric: str | None, prompts: Sequence[str]) -> Expected:
+def answered(
+    lines: Sequence[Mapping[str, Any]], metric: str | None, prompts: Sequence[str], labels: Sequence[str]
+) -> Expected:
     """From the lines of answers.jsonl. Methods that write no answers have none."""
     told = [line for line in lines if isinstance(line.get("tuned"), str)]
     return Expected(
-        prompts,
-        metric,
-        [line["tuned"] for line in told],
-        [float(line["tuned_score"]) for line in told if isinstance(line.get("tuned_score"), int | float)],
-        [str(line.get("reference", "")) for line in told],
-        [_conversation(line) for line in told],
+        prompts=prompts,
+        labels=labels,
+        metric=metric,
+        answers=[line["tuned"] for line in told],
+        scores=[float(line["tuned_score"]) for line in told if isinstance(line.get("tuned_score"), int | float)],
+        references=[str(line.get("reference", "")) for line in told],
+        tests=[_conversation(line) for line in told],
     )
 
 
 def _conversation(line: Mapping[str, Any]) -> list[Message]:
-    return [*line.get("prompt", []), {"role": "assistant", "content": str(line.get("reference", ""))}]
+    prompt: list[Message] = line.get("prompt") or []
+    return [*prompt, {"role": "assistant", "content": str(line.get("reference", ""))}]

@@ -7,7 +7,7 @@ is (nearly) one of the test rows never enters training, or the next verdict woul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from whet.doctor.analysis.row_texts import hashed, words
 from whet.doctor.checks.held_out.contamination import COVERED
 from whet.monitoring.alarm import written_time
 from whet.monitoring.trace import Feedback, Trace, asked_last
+from whet.monitoring.watches.feedback import right_answer
 from whet.text.normalise import normalise
 from whet.types import Message, Row
 
@@ -28,6 +29,8 @@ FeedbackForm = Literal["answers", "labels", "pairs", "marks"]
 DISAGREE = "people disagree"
 NO_TEXT = "what was asked was not kept"
 NEAR_TEST = "it is (nearly) a test row"
+CALLS = "tools were offered or called"
+OTHER_LABEL = "it is none of the model's labels"
 SAID = "nothing that this form of rows needs was said"
 SAME = "the right answer is the one that was given"
 
@@ -39,15 +42,17 @@ class FeedbackRows:
     """The trace, why, and what was said of it."""
 
 
-def feedback_rows(traces: Sequence[Trace], form: FeedbackForm, tests: Sequence[Sequence[Message]]) -> FeedbackRows:
-    """`tests` are the conversations of the test rows, answers included. Traces of which nobody said anything are passed
-    over."""
+def feedback_rows(
+    traces: Sequence[Trace], form: FeedbackForm, tests: Sequence[Sequence[Message]], labels: Collection[str] = ()
+) -> FeedbackRows:
+    """`tests` are the conversations of the test rows, answers included; `labels` those that the model answers. Traces
+    of which nobody said anything are passed over."""
     found = FeedbackRows()
     places: list[Trace] = []
     for trace in traces:
         if not trace.feedback:
             continue
-        row, why = row_of(trace, form)
+        row, why = row_of(trace, form, labels)
         if row is None:
             found.left_out.append(_left_out(trace, why))
         else:
@@ -60,10 +65,12 @@ def feedback_rows(traces: Sequence[Trace], form: FeedbackForm, tests: Sequence[S
     return found
 
 
-def row_of(trace: Trace, form: FeedbackForm) -> tuple[dict[str, Any] | None, str]:
+def row_of(trace: Trace, form: FeedbackForm, labels: Collection[str]) -> tuple[dict[str, Any] | None, str]:
     """The row, or why there is none."""
-    if not trace.messages:
+    if not trace.asked.strip():
         return None, NO_TEXT
+    if trace.tool_calls or trace.tools:
+        return None, CALLS
     told = {"trace": trace.id, "at": written_time(trace.at), "by": [one.by for one in trace.feedback if one.by]}
     if form == "marks":
         thumbs = {one.good for one in trace.feedback if one.good is not None}
@@ -71,23 +78,25 @@ def row_of(trace: Trace, form: FeedbackForm) -> tuple[dict[str, Any] | None, str
             return None, DISAGREE if len(thumbs) > 1 else SAID
         return {"prompt": trace.messages, "completion": trace.answer, "label": thumbs.pop()} | told, ""
 
-    right, why = _right(trace)
+    right, why = _right(trace, labels)
     if right is None:
         return None, why
     if form == "pairs":
         if trace.answer is None or normalise(right) == normalise(trace.answer):
             return None, SAME if trace.answer is not None else NO_TEXT
         return {"prompt": trace.messages, "chosen": right, "rejected": trace.answer} | told, ""
+    if form == "labels" and right not in labels:
+        return None, OTHER_LABEL
     if form == "labels":
         return {"text": trace.asked, "label": right} | told, ""
     return {"messages": [*trace.messages, {"role": "assistant", "content": right}]} | told, ""
 
 
-def _right(trace: Trace) -> tuple[str | None, str]:
+def _right(trace: Trace, labels: Collection[str]) -> tuple[str | None, str]:
     """The right answer that all agree on. A thumb up says that the answer was right."""
     said: dict[str, str] = {}
     for one in trace.feedback:
-        text = _said(one, trace)
+        text = _said(one, trace, labels)
         if text is not None and text.strip():
             said.setdefault(normalise(text), text)
     down = any(one.good is False for one in trace.feedback)
@@ -96,12 +105,9 @@ def _right(trace: Trace) -> tuple[str | None, str]:
     return (next(iter(said.values())), "") if said else (None, SAID)
 
 
-def _said(one: Feedback, trace: Trace) -> str | None:
-    if one.corrected is not None:
-        return one.corrected
-    if one.label is not None:
-        return one.label
-    return trace.answer if one.good else None
+def _said(one: Feedback, trace: Trace, labels: Collection[str]) -> str | None:
+    right = right_answer(one, labels)
+    return trace.answer if right is None and one.good else right
 
 
 def _near(rows: Sequence[dict[str, Any]], tests: Sequence[Sequence[Message]]) -> set[int]:

@@ -25,6 +25,8 @@ LOOKING: dict[Question, Looking] = {
 }
 BY_PROMPTS: tuple[Question, ...] = ("form", "feedback", "scores")
 """Questions that may change because the prompts did."""
+ENOUGH_OTHERS = 0.5
+"""Share of the requests that must be left to tell that nothing else changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ class Monitored:
 
 
 def look_at(traces: Sequence[Trace], expected: Expected, alpha: float = ALPHA) -> Monitored:
-    """`alpha` is the share of streams in which a question may raise a false alarm."""
+    """`alpha` is the share of streams in which a question may raise a false alarm. A record that came twice is one."""
+    traces = list({trace.id: trace for trace in reversed(traces)}.values())[::-1]
+    traces = list({trace.id: trace for trace in reversed(traces)}.values())[::-1]  # a record that came twice is one
     seen: dict[Question, Seen] = {question: ask(traces, expected, alpha) for question, ask in LOOKING.items()}
     alarms = [one.alarm for one in seen.values() if one.alarm is not None]
     return Monitored(seen, sorted(joined(alarms, traces, expected, alpha), key=lambda alarm: alarm.first))
@@ -47,14 +51,24 @@ def joined(alarms: Sequence[Alarm], traces: Sequence[Trace], expected: Expected,
     if drifted is None:
         return list(alarms)
 
-    new = drifted.places
-    others = [trace for place, trace in enumerate(traces) if place not in new]
+    talks = {traces[place].conversation for place in drifted.places} - {None}
+    others = [
+        trace for place, trace in enumerate(traces) if place not in drifted.places and trace.conversation not in talks
+    ]
     kept = [drifted]
     for alarm in alarms:
         if alarm is drifted:
             continue
-        if alarm.question in BY_PROMPTS and LOOKING[alarm.question](others, expected, alpha).alarm is None:
+        if alarm.suggestion != "roll back" and _is_silent(alarm, others, len(traces), expected, alpha):
             drifted.also.append({"question": alarm.question, "sentence": alarm.sentence})
         else:
             kept.append(alarm)
     return kept
+
+
+def _is_silent(alarm: Alarm, others: Sequence[Trace], of: int, expected: Expected, alpha: float) -> bool:
+    """Among the requests without the new prompts, where they are enough to say so."""
+    if alarm.question not in BY_PROMPTS or len(others) < ENOUGH_OTHERS * of:
+        return False
+    seen = LOOKING[alarm.question](others, expected, alpha)
+    return seen.watched and seen.alarm is None

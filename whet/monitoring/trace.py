@@ -76,6 +76,25 @@ class Trace:
         return asked_last(self.messages)
 
 
+def once_each(told: Mapping[int, Any], traces: Sequence[Trace]) -> dict[int, Any]:
+    """Of what places of traces tell, the first of each conversation: those after it depend on it."""
+    begun: set[str] = set()
+    kept = {}
+    for place, value in told.items():
+        conversation = traces[place].conversation
+        if conversation is None or conversation not in begun:
+            kept[place] = value
+        if conversation is not None:
+            begun.add(conversation)
+    return kept
+
+
+def asked_first(messages: Sequence[Message]) -> str:
+    """What the person said first, as asked_last."""
+    said = [message for message in messages if message.get("role") == "user"]
+    return text_of(said[0])[:LONGEST_ASKED] if said else ""
+
+
 def asked_last(messages: Sequence[Message]) -> str:
     """What the person said last, up to LONGEST_ASKED letters; empty where nobody did."""
     said = [message for message in messages if message.get("role") == "user"]

@@ -15,6 +15,8 @@ from scipy.stats import rankdata
 
 RIDGE = 1.0
 FOLDS = 5
+DIGITS = 9
+"""Behind them, a product of many rows differs from that of one."""
 
 
 class LinearClassifier:
@@ -33,8 +35,8 @@ class LinearClassifier:
         self._slope_D = np.linalg.solve(square_DD + penalty * np.eye(len(square_DD)), aim_D)
 
     def score(self, rows_ND: np.ndarray) -> np.ndarray:
-        """N, larger for rows like the other sample."""
-        return self._scaled(rows_ND) @ self._slope_D
+        """N, larger for rows like the other sample; equal rows have equal scores, however many are scored at once."""
+        return np.round(self._scaled(rows_ND) @ self._slope_D, DIGITS)
 
     def _scaled(self, rows_ND: np.ndarray) -> np.ndarray:
         return np.clip((rows_ND - self._mean_D) / self._scale_D, -5, 5)

@@ -85,8 +85,8 @@ class Wager:
 
     @property
     def since(self) -> int:
-        """The bet, counted from 0, from which on the strategy that gained most has gained."""
-        return int(self._began_J[int(self._gained_J.argmax())])
+        """The bet, counted from 0, from which on the strategy that holds most has gained."""
+        return int(self._began_J[int(self._log_J.argmax())])
 
     def _start(self) -> None:
         self.starts += 1

@@ -12,13 +12,14 @@ from typing import Any
 from whet.data.prepare import prepared_of, read_rows
 from whet.errors import InputError, RunFolderError, nearest
 from whet.generation.collection.collector import read_prompts
+from whet.model.saved_model import read_facts
 from whet.monitoring.alarm import QUESTIONS, written_time
 from whet.monitoring.evidence import ALPHA
 from whet.monitoring.expected import Expected, answered
 from whet.monitoring.feedback_rows import FeedbackForm, feedback_rows
 from whet.monitoring.logs.reading import ReadLog, read_log
 from whet.monitoring.looking import look_at
-from whet.monitoring.trace import Trace, asked_last
+from whet.monitoring.trace import LONGEST_ASKED, Trace, asked_first
 from whet.observer import Observer, Silent
 from whet.recipe.keywords import in_python
 from whet.recipe.methods.base import PAIRED, MethodKeys
@@ -28,6 +29,7 @@ from whet.store.atomic import write_text
 from whet.store.reading import read_lines
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.store.unchanged import refuse_changed_data
+from whet.types import Row
 from whet.verbs.inputs import read_data
 
 
@@ -52,6 +54,10 @@ def monitor(
     if rows is not None and Path(rows).exists():
         raise InputError("this file is there already", where="--rows", value=str(rows), fix="name a new one")
     run = model_registry.find_run(model, run_root)
+    read_facts(run.model)
+    if rows is not None and not (run.folder / "answers.jsonl").exists():
+        what = "the run has no answers to its test rows, which must stay out of what is written"
+        raise InputError(what, where="--rows", value=str(rows), fix=f"whet eval {run.name} first")
     with run.reading():
         observer.phase("reading what it learned")
         expected = expected_of(run, known, run_root, observer)
@@ -72,6 +78,7 @@ def monitor(
                 "log": str(log) if isinstance(log, str | Path) else None,
                 "form": read.form,
                 "unread": read.unread,
+                "first_unread": read.first_unread or None,
                 **span_of(traces),
                 "versions": dict(Counter(trace.answered_by or "unknown" for trace in traces)),
                 "false_alarms_at_most": ALPHA,
@@ -95,9 +102,15 @@ def monitor(
 def write_rows(traces: Sequence[Trace], run: Run, expected: Expected, path: Path) -> dict[str, Any]:
     """What people said, as rows that the run's method learns from, and what was left out."""
     form = form_for(run.recipe.method)
-    found = feedback_rows(traces, form, expected.tests)
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows))
-    return {"form": form, "file": str(path), "rows": len(found.rows), "left_out": found.left_out}
+    found = feedback_rows(traces, form, expected.tests, expected.labels)
+    if found.rows:
+        write_text(path, "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in found.rows))
+    return {
+        "form": form,
+        "file": str(path) if found.rows else None,
+        "rows": len(found.rows),
+        "left_out": found.left_out,
+    }
 
 
 def form_for(method: MethodKeys) -> FeedbackForm:
@@ -110,21 +123,31 @@ def form_for(method: MethodKeys) -> FeedbackForm:
 
 def expected_of(run: Run, known: Path | str | None, run_root: Path | str, observer: Observer) -> Expected:
     """Raises RunFolderError where the training rows are not what was learned from."""
+    labels: dict[str, None] = {}
     if known is not None:
-        prompts = [asked_last(prompt) for prompt in read_prompts(str(known), None)]
+        prompts = [asked_first(prompt) for prompt in read_prompts(str(known), None)]
     else:
         _refuse_changed(run)
         source = read_data(run.recipe, run_root, observer)
-        if source.rows and run.recipe.method.rows.as_text:
-            prompts = []
-        else:
-            prompts = [asked_last(row.prompt) for row in read_rows(run.recipe, prepared_of(source), ("trained",))]
+        prompts = []
+        for row in () if run.recipe.method.rows.as_text else read_rows(run.recipe, prepared_of(source), ("trained",)):
+            prompts.append(asked_first(row.prompt) or (row.text or "")[:LONGEST_ASKED])
+            labels |= dict.fromkeys(_labels_of(row))
+        if run.recipe.method.rows.per_tree:
+            prompts = list(dict.fromkeys(prompts))  # a prompt of several pairs was drawn once
 
+    told = [text for text in prompts if text.strip()]
     answers = run.folder / "answers.jsonl"
     if not answers.exists():
-        return Expected([text for text in prompts if text.strip()])
+        return Expected(told, list(labels))
     metric = run.read_json("evaluation.json", "metric")["metric"]["name"]
-    return answered(list(read_lines(answers)), metric, [text for text in prompts if text.strip()])
+    return answered(list(read_lines(answers)), metric, told, list(labels))
+
+
+def _labels_of(row: Row) -> list[str]:
+    if isinstance(row.target, list):
+        return row.target
+    return [row.label] if row.label else []
 
 
 def _refuse_changed(run: Run) -> None:

@@ -21,7 +21,7 @@ from whet.monitoring.alarm import (
     since_of,
 )
 from whet.monitoring.expected import Expected
-from whet.monitoring.trace import Trace
+from whet.monitoring.trace import Trace, once_each
 from whet.monitoring.watches.drift import FEWEST_KNOWN, FEWEST_LIVE, DriftWatch
 
 ENOUGH_ANSWERS = 50
@@ -66,14 +66,14 @@ def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
 
 
 def first_prompts(traces: Sequence[Trace]) -> list[int]:
-    """Places of the traces that begin a conversation, and tell what was asked."""
-    begun, places = set(), []
-    for place, trace in enumerate(traces):
-        if not trace.asked.strip() or (trace.conversation is not None and trace.conversation in begun):
-            continue
-        begun.add(trace.conversation)
-        places.append(place)
-    return places
+    """Places of the traces that begin a conversation, and tell what was asked. One that holds an answer already goes on
+    with one."""
+    begins = {
+        place: True
+        for place, trace in enumerate(traces)
+        if trace.asked.strip() and not any(message.get("role") == "assistant" for message in trace.messages)
+    }
+    return list(once_each(begins, traces))
 
 
 def kinds_of(texts: Sequence[str]) -> list[dict[str, Any]]:

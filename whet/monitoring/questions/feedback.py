@@ -9,7 +9,7 @@ from whet.errors import count
 from whet.monitoring.alarm import Alarm, Seen, evidence_of, examples_of, not_watched, percent, since_of
 from whet.monitoring.expected import Expected
 from whet.monitoring.questions.versions import suggested
-from whet.monitoring.trace import Trace
+from whet.monitoring.trace import Trace, once_each
 from whet.monitoring.watches.feedback import badness
 from whet.monitoring.watches.steady import watch
 from whet.stats.paired import mean_interval
@@ -20,8 +20,8 @@ BAD = "bad"
 
 
 def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
-    told = [(place, badness(trace)) for place, trace in enumerate(traces)]
-    bad = {place: value for place, value in told if value is not None}
+    told = [(place, badness(trace, expected.labels)) for place, trace in enumerate(traces)]
+    bad = once_each({place: value for place, value in told if value is not None}, traces)
     if not bad:
         return not_watched("feedback", "not looked at: nobody said anything of an answer")
 
@@ -29,7 +29,7 @@ def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
     watched = watch([(place, {BAD: value}) for place, value in bad.items()], {}, alpha, 1, FIRST)
     share = sum(bad.values()) / len(bad)
     low, high = mean_interval(list(bad.values()))
-    said = f"{percent(share)} of {count(len(bad), 'answer')} that people spoke of were bad"
+    said = f"{percent(share)} of {count(len(bad), 'answer')} that people spoke of were bad, disputed ones by half"
     said += f" ({percent(low)} to {percent(high)})"
     if len(bad) <= FIRST:
         why = f"{said}; a change cannot be told yet, because the first {FIRST} are what later ones are held to."

@@ -8,24 +8,25 @@ from math import expm1
 from whet.monitoring.alarm import Alarm, Seen, evidence_of, examples_of, not_watched, percent, since_of
 from whet.monitoring.expected import Expected
 from whet.monitoring.questions.versions import suggested
-from whet.monitoring.trace import Trace
+from whet.monitoring.trace import Trace, once_each
 from whet.monitoring.watches.form import FAULTS, FormScores
 from whet.monitoring.watches.steady import BASELINE, Watched, watch
 
 
 def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
     scores = FormScores(expected)
-    told = [(place, scores.of(trace)) for place, trace in enumerate(traces)]
+    told = list(once_each({place: scores.of(trace) for place, trace in enumerate(traces)}, traces).items())
     watched = watch(told, scores.references, alpha, len(FAULTS))
     if not watched.values:
-        why = f"not looked at: the test rows tell nothing of it, and the first {BASELINE} traces are its reference"
+        why = f"not looked at: more than {BASELINE} requests are needed, because the run has no test answers to go by"
         return not_watched("form", why)
 
     rates = {name: watched.rate(name, 0) for name in watched.values}
     seen = max(len(values) for values in watched.values.values())
     crossed = watched.evidence.crossed
     if not crossed:
-        return Seen("form", "Answers keep their form.", True, seen, {"rates": rates})
+        looked = ", ".join(watched.values)
+        return Seen("form", f"As far as was told they do ({looked}).", True, seen, {"rates": rates})
 
     strongest = crossed[0]
     _, enough, since = watched.crossing_of(strongest)

@@ -8,8 +8,8 @@ from whet.errors import count
 from whet.monitoring.alarm import Alarm, Seen, evidence_of, examples_of, not_watched, percent, since_of
 from whet.monitoring.expected import Expected
 from whet.monitoring.questions.versions import suggested
-from whet.monitoring.trace import Trace
-from whet.monitoring.watches.scores import scored
+from whet.monitoring.trace import Trace, once_each
+from whet.monitoring.watches.scores import BY_LABELS, scored
 from whet.monitoring.watches.steady import watch
 from whet.stats.paired import mean_interval
 
@@ -18,16 +18,17 @@ LOSS = "loss"
 
 
 def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
-    values = {
-        place: value for place, trace in enumerate(traces) if (value := scored(trace, expected.metric)) is not None
-    }
+    if expected.metric != BY_LABELS or not expected.labels:
+        return not_watched("scores", "not looked at: only answers that are labels are scored by labels that come later")
+    told = [(place, scored(trace, expected.labels)) for place, trace in enumerate(traces)]
+    values = once_each({place: value for place, value in told if value is not None}, traces)
     if not values:
-        return not_watched("scores", "not looked at: no trace has a right answer (a label or a correction)")
+        return not_watched("scores", "not looked at: no request has one of its labels as the right answer")
 
     low, high = mean_interval(list(values.values()))
     mean = sum(values.values()) / len(values)
     facts = {"metric": expected.metric, "live": mean, "live_interval": [low, high]}
-    said = f"{percent(mean)} on {count(len(values), 'trace')} with a right answer"
+    said = f"{percent(mean)} on {count(len(values), 'request')} with a right label"
     said += f" ({percent(low)} to {percent(high)})"
     if len(expected.scores) < FEWEST_TESTED:
         return Seen("scores", f"{said}; there are no test scores to hold it to.", False, len(values), facts)
@@ -48,7 +49,7 @@ def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
     worst = sorted(later, key=lambda place: (later[place], place))
     alarm = Alarm(
         "scores",
-        f"It scores worse than on its test rows: {percent(now)} of {len(later):,} traces with a right answer, "
+        f"It scores worse than on its test rows: {percent(now)} of {len(later):,} traces with a right label, "
         f"{percent(tested)} there.",
         since_of(traces, since),
         evidence_of(crossed[0], enough, alpha),

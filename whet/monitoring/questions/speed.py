@@ -29,7 +29,7 @@ def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
     crossed = watched.evidence.crossed
     facts = {"before": quantiles(traces[:begin]), "after": quantiles(traces[begin:])}
     if not crossed:
-        return Seen("speed", "Answers are as fast and as long as they were.", True, len(traces), facts)
+        return Seen("speed", "They are no slower and no longer.", True, len(traces), facts)
 
     _, enough, since = watched.crossing_of(crossed[0])
     name = crossed[0].name
@@ -45,7 +45,7 @@ def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
         "speed",
         " ".join(said),
         since_of(traces, since),
-        evidence_of(crossed[0], enough, alpha),
+        evidence_of(crossed[0], enough + WINDOW - 1, alpha),
         {"before": facts["before"], "after": quantiles(traces[since:])},
         examples_of(traces, slowest, told),
         *suggested(traces, since, "nothing"),

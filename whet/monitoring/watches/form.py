@@ -8,6 +8,7 @@ limit) the first live traces are.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from math import log1p
 from statistics import median
@@ -15,18 +16,18 @@ from typing import Any
 
 from whet.doctor.checks.one_text.refusal import OPENING, PATTERN
 from whet.errors import RecipeError
-from whet.evaluation.extraction.answer import extract, known_answers
+from whet.evaluation.extraction.answer import extract
 from whet.monitoring.expected import Expected
 from whet.monitoring.trace import Trace
 from whet.rewards.json_schema import refuse_unknown_keywords, valid
 from whet.types import Row
 
-FORMS = ("accuracy", "json-match", "final-answer")
+FORMS = ("accuracy", "json", "final-answer")
 """Metrics whose answers have a form that can be told without a reference."""
 FEWEST = 20
 """Answers that are enough for a reference."""
-LOOP, LOOPS = 8, 3
-"""Words that come so many times in a row are a loop."""
+LOOP, COPIES, LOOPED = 8, 4, 24
+"""Up to so many words that come so many times in a row, and are so many letters together, are a loop."""
 Told = Callable[[str], float]
 
 FAULTS = {
@@ -97,32 +98,33 @@ def _size(answer: str) -> float:
 def _form(expected: Expected) -> Told | None:
     """1 for an answer in form."""
     metric = expected.metric
-    if metric not in FORMS or not expected.references:
+    if metric not in FORMS or (metric == "accuracy" and not expected.labels):
         return None
-    rows = [Row(0, "", [{"role": "assistant", "content": text}]) for text in expected.references]
-    known = known_answers(metric, rows)
-    return lambda answer: float(extract(metric, answer, rows[0], known).in_form)
+    row, known = Row(0, "", []), tuple(expected.labels)
+    return lambda answer: float(extract(metric, answer, row, known).in_form)
 
 
 def _keeps(answer: str, schema: Mapping[str, Any]) -> bool | None:
-    """None for a schema with keywords that are not known here."""
+    """False for what is no JSON; None for a value of a schema that cannot be followed here."""
     try:
-        refuse_unknown_keywords(schema, "")
-    except RecipeError:
-        return None
-    try:
-        return valid(json.loads(answer), schema)
+        value = json.loads(answer)
     except (ValueError, RecursionError):
         return False
+    try:
+        refuse_unknown_keywords(schema, "")
+        return valid(value, schema)
+    except (RecipeError, re.error, TypeError, AttributeError, ArithmeticError, LookupError, RecursionError):
+        return None
 
 
 def _loops(answer: str) -> bool:
-    """Does a run of words of some length come LOOPS times without anything between?"""
+    """Does a run of up to LOOP words come COPIES times without anything between?"""
     words = answer.split()
     for size in range(1, LOOP + 1):
         repeats = 0
         for place in range(size, len(words)):
             repeats = repeats + 1 if words[place] == words[place - size] else 0
-            if repeats >= size * LOOPS:
+            begin = place - repeats - size + 1
+            if repeats >= size * (COPIES - 1) and len(" ".join(words[begin : place + 1])) >= LOOPED:
                 return True
     return False

@@ -1,12 +1,13 @@
 """Did answers become slower, or dearer? By windows of traces: single ones depend on their neighbours' load.
 
-Of each window of WINDOW traces the median is one observation: seconds to the first token, seconds for a token of the
-answer, tokens read and written. The first windows are the reference.
+Of each window of WINDOW traces the median is one observation: seconds to the first token, to the end of the answer,
+from token to token, and tokens read and written. The first windows are the reference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 from statistics import median
 
 from whet.monitoring.trace import Trace
@@ -29,11 +30,11 @@ def measures_of(trace: Trace) -> dict[str, float]:
         told["first token"] = trace.first_token_seconds
     if trace.seconds is not None:
         told["answer"] = trace.seconds
-        if trace.answer_tokens:
-            told["token"] = trace.seconds / trace.answer_tokens
+        if trace.first_token_seconds is not None and (trace.answer_tokens or 0) > 1:
+            told["token"] = (trace.seconds - trace.first_token_seconds) / (trace.answer_tokens - 1)
     if trace.prompt_tokens is not None and trace.answer_tokens is not None:
         told["tokens"] = float(trace.prompt_tokens + trace.answer_tokens)
-    return told
+    return {name: value for name, value in told.items() if isfinite(value) and value >= 0}
 
 
 def windows(traces: Iterable[Trace]) -> tuple[list[dict[str, float]], list[int]]:

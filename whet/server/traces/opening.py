@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, inspect, make_url, select
+from sqlalchemy.exc import DBAPIError
 
-from whet.errors import InputError, nearest
+from whet.errors import InputError, RunError, nearest
 from whet.monitoring.trace import Trace
 from whet.server.database.opening import Database, open_database
 from whet.server.database.tables import projects, traces
@@ -32,7 +33,12 @@ def open_traces(
     InputError, before the first trace, for a folder without a database and for a project that is not there; RunError
     for a database that cannot be reached.
     """
-    database = open_database(_url_of(home), migrate=False)
+    try:
+        database = open_database(_url_of(home), migrate=False)
+    except DBAPIError as error:
+        why = str(error.orig).strip().partition("\n")[0]
+        where, fix = _shown(home), "is it running, and is the address right?"
+        raise RunError(f"the database does not answer: {why}", where=where, fix=fix) from error
     try:
         with database.read() as connection:
             found = _project_of(connection, project, str(home))
@@ -41,6 +47,10 @@ def open_traces(
         raise
     wanted = TraceFilter(found, model, since, until, workload)
     return _read_and_close(database, wanted, newest)
+
+
+def _shown(home: Path | str) -> str:
+    return make_url(str(home)).render_as_string(hide_password=True) if "://" in str(home) else str(home)
 
 
 def _read_and_close(database: Database, wanted: TraceFilter, newest: int | None) -> Iterator[Trace]:

@@ -14,7 +14,7 @@ from whet.cli.options import RUNS, Json, Runs
 from whet.cli.verbs.service.serve import parts_installed
 from whet.errors import count
 
-NEWEST = 10_000
+NEWEST, MOST = 10_000, 10_000_000
 
 
 def monitor(
@@ -42,7 +42,8 @@ def monitor(
     ] = None,
     project: Annotated[str, typer.Option("--project", metavar="NAME", help="Of the service.")] = "default",
     newest: Annotated[
-        int, typer.Option("--newest", min=1, metavar="N", help="Of the service, so many of its last requests.")
+        int,
+        typer.Option("--newest", min=1, max=MOST, metavar="N", help="Of the service, its last requests."),
     ] = NEWEST,
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 3 where there is an alarm.")] = False,
     runs: Runs = RUNS,
@@ -81,9 +82,11 @@ def requests_of(log: str, project: str, newest: int) -> Any:
 def say(screen: Any, result: dict[str, Any]) -> None:
     looked = result["looked_at"]
     span = f", {looked['from']} to {looked['until']}" if looked["from"] else ""
-    screen.say(f"{result['traces']:,} requests{span}", "dim")
+    screen.say(f"{count(result['traces'], 'request')}{span}", "dim")
     if looked["unread"]:
-        screen.say(f"{looked['unread']:,} lines of the log could not be read", "yellow")
+        screen.say(
+            f"{count(looked['unread'], 'record')} could not be read; the first: {looked['first_unread']}", "yellow"
+        )
 
     alarmed = {alarm["question"] for alarm in result["alarms"]}
     joined = {other["question"]: alarm["question"] for alarm in result["alarms"] for other in alarm["also"]}
@@ -106,6 +109,7 @@ def say(screen: Any, result: dict[str, Any]) -> None:
         screen.say("No alarm.", "bold")
     if "feedback" in result:
         said = result["feedback"]
-        screen.say(f"{count(said['rows'], 'row')} of {said['form']} from what people said: {said['file']}")
+        where = said["file"] or "no file is written"
+        screen.say(f"{count(said['rows'], 'row')} of {said['form']} from what people said: {where}")
         for why, traces in Counter(left["why"] for left in said["left_out"]).items():
             screen.say(f"  {count(traces, 'trace')} left out: {why}", "dim")
