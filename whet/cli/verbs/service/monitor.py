@@ -52,7 +52,7 @@ def monitor(
     """Look at the requests to a model in use: have prompts, answers, feedback, scores or times changed, and what to do.
 
     Of all models that nothing has changed for, at most 5% ever get a false alarm of a question, however often one
-    looks.
+    looks at a log that only grows.
 
     Example: whet monitor tickets --from requests.jsonl
     """
