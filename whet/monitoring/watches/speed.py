@@ -30,8 +30,9 @@ def measures_of(trace: Trace) -> dict[str, float]:
         told["first token"] = trace.first_token_seconds
     if trace.seconds is not None:
         told["answer"] = trace.seconds
-        if trace.first_token_seconds is not None and (trace.answer_tokens or 0) > 1:
-            told["token"] = (trace.seconds - trace.first_token_seconds) / (trace.answer_tokens - 1)
+        tokens = trace.answer_tokens or 0
+        if trace.first_token_seconds is not None and tokens > 1:
+            told["token"] = (trace.seconds - trace.first_token_seconds) / (tokens - 1)
     if trace.prompt_tokens is not None and trace.answer_tokens is not None:
         told["tokens"] = float(trace.prompt_tokens + trace.answer_tokens)
     return {name: value for name, value in told.items() if isfinite(value) and value >= 0}
