@@ -7,6 +7,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ def own_ray(with_client: bool = False) -> Iterator[OwnRay]:
     """Needs `whet[ray]`. Its nodes find the Whet that is tested, and the token is in this process's environment."""
     folder = Path(tempfile.mkdtemp(prefix="whet-ray-", dir="/tmp"))  # the paths of its sockets must be short
     dashboard, client, agent = (_free_port() for _ in range(3))
-    command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", "--port=0"]
+    programs = Path(sys.executable).parent
+    command = [str(programs / "ray"), "start", "--head", "--block", "--node-ip-address=127.0.0.1", "--port=0"]
     command += ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", f"--dashboard-agent-listen-port={agent}"]
     command += [f"--num-cpus={PROCESSORS}", "--num-gpus=0", "--object-store-memory=80000000", f"--temp-dir={folder}"]
     command += ["--min-worker-port=0", "--max-worker-port=0", "--include-log-monitor=false", "--disable-usage-stats"]
@@ -49,7 +51,8 @@ def own_ray(with_client: bool = False) -> Iterator[OwnRay]:
 
     log = folder / "start.log"
     with log.open("w") as out:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"  # where the cluster's `python` is found
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": path}
         started = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
     made = OwnRay(f"http://127.0.0.1:{dashboard}", f"ray://127.0.0.1:{client}", psutil.Process(started.pid))
     try:
