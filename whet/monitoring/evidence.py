@@ -67,8 +67,3 @@ class Evidence:
         """Those whose evidence was enough, the strongest first."""
         found = [watch for watch in self.watches.values() if watch.crossing is not None]
         return sorted(found, key=lambda watch: watch.threshold - watch.wager.most)
-
-    @property
-    def strongest(self) -> float:
-        """The largest evidence so far as a share of what an alarm takes, in logarithms: 1 is an alarm."""
-        return max((watch.wager.most / watch.threshold for watch in self.watches.values()), default=0.0)

@@ -39,7 +39,6 @@ class Monitored:
 def look_at(traces: Sequence[Trace], expected: Expected, alpha: float = ALPHA) -> Monitored:
     """`alpha` is the share of streams in which a question may raise a false alarm. A record that came twice is one."""
     traces = list({trace.id: trace for trace in reversed(traces)}.values())[::-1]
-    traces = list({trace.id: trace for trace in reversed(traces)}.values())[::-1]  # a record that came twice is one
     seen: dict[Question, Seen] = {question: ask(traces, expected, alpha) for question, ask in LOOKING.items()}
     alarms = [one.alarm for one in seen.values() if one.alarm is not None]
     return Monitored(seen, sorted(joined(alarms, traces, expected, alpha), key=lambda alarm: alarm.first))

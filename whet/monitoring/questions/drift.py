@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from whet.monitoring.alarm import (
 from whet.monitoring.expected import Expected
 from whet.monitoring.trace import Trace, once_each
 from whet.monitoring.watches.drift import FEWEST_KNOWN, FEWEST_LIVE, DriftWatch
+from whet.monitoring.watches.feedback import right_answer
 
 ENOUGH_ANSWERS = 50
 """Right answers to new prompts that a new tune can learn from."""
@@ -59,7 +60,7 @@ def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
         evidence_of(crossed.watch, places[crossed.enough], alpha),
         {**facts, "new": len(new), "of": len(seen.score_N), "kinds": kinds},
         examples_of(traces, _telling(new, told, traces), told),
-        *_suggestion([traces[place] for place in new]),
+        *_suggestion([traces[place] for place in new], expected.labels),
         frozenset(places[n] for n in seen.new),
     )
     return Seen("drift", alarm.sentence, True, len(places), facts, alarm)
@@ -107,8 +108,8 @@ def _telling(new: Sequence[int], told: dict[int, float], traces: Sequence[Trace]
     return list(found.values())[:SHOWN]
 
 
-def _suggestion(new: Sequence[Trace]) -> tuple[Suggestion, str]:
-    answered = sum(any(one.corrected or one.label for one in trace.feedback) for trace in new)
+def _suggestion(new: Sequence[Trace], labels: Collection[str]) -> tuple[Suggestion, str]:
+    answered = sum(any(right_answer(one, labels) is not None for one in trace.feedback) for trace in new)
     if answered >= ENOUGH_ANSWERS:
         return "retrain", f"{answered} of the new prompts have a right answer"
     return "collect", f"{answered} of the new prompts have a right answer, and {ENOUGH_ANSWERS} are worth a tune"

@@ -11,7 +11,7 @@ from whet.monitoring.alarm import Alarm, Seen, evidence_of, examples_of, not_wat
 from whet.monitoring.expected import Expected
 from whet.monitoring.questions.versions import suggested
 from whet.monitoring.trace import Trace
-from whet.monitoring.watches.speed import FIRST_WINDOWS, MEASURES, WINDOW, measures_of, windows
+from whet.monitoring.watches.speed import FIRST_WINDOWS, MEASURES, WINDOW, by_measure, measures_of, windows
 from whet.monitoring.watches.steady import watch
 
 ENOUGH = (FIRST_WINDOWS + 1) * WINDOW
@@ -55,11 +55,7 @@ def look(traces: Sequence[Trace], expected: Expected, alpha: float) -> Seen:
 
 def quantiles(traces: Sequence[Trace]) -> dict[str, Any]:
     """p50, p90 and p99 of each measure."""
-    found: dict[str, list[float]] = {}
-    for trace in traces:
-        for name, value in measures_of(trace).items():
-            found.setdefault(name, []).append(value)
     return {
         name: {f"p{round(100 * share)}": float(np.quantile(values, share)) for share in QUANTILES}
-        for name, values in found.items()
+        for name, values in by_measure(map(measures_of, traces)).items()
     }

@@ -76,7 +76,6 @@ class DriftWatch:
         self.features = PromptFeatures(drawn[:cut])
         novelty_K, self.reference_KD = self.features.of(drawn[cut:])
         self.evidence = Evidence({NOVELTY: novelty_K, CLASSIFIER: np.zeros(len(novelty_K))}, alpha)
-        self.novelty: list[float] = []
         self.seen: list[np.ndarray] = []
         """D features of each live prompt."""
         self._ranked: list[int] = []
@@ -91,7 +90,6 @@ class DriftWatch:
         novelty_N, features_ND = self.features.of(asked)
         for novelty, own_D in zip(novelty_N.tolist(), features_ND, strict=True):
             place = len(self.seen)
-            self.novelty.append(novelty)
             self.seen.append(own_D)
             self.evidence.see({NOVELTY: novelty})
             if place % 2:

@@ -46,13 +46,14 @@ def windows(traces: Iterable[Trace]) -> tuple[list[dict[str, float]], list[int]]
         held.append(measures_of(trace))
         if len(held) < WINDOW:
             continue
-        medians.append({name: median(values) for name, values in _told(held).items() if len(values) * 2 >= WINDOW})
+        medians.append({name: median(values) for name, values in by_measure(held).items() if len(values) * 2 >= WINDOW})
         places.append(place - WINDOW + 1)
         held = []
     return medians, places
 
 
-def _told(held: list[dict[str, float]]) -> dict[str, list[float]]:
+def by_measure(held: Iterable[dict[str, float]]) -> dict[str, list[float]]:
+    """All values of each measure."""
     found: dict[str, list[float]] = {}
     for told in held:
         for name, value in told.items():
