@@ -89,8 +89,8 @@ INSIDE = {
         "opposing prices measuring tuning"
     ),
     "cli": (
-        "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
-        "reference"
+        "importing recipe_flags completions unknown_option requested_recipe options render progress verbs verb_list "
+        "main reference"
     ),
 }
 """The same for what lies in a room, folder or file. What is imported for type checkers alone does not count here."""

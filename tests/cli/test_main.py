@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from whet.cli.main import RESUMES, app, run
+from whet.cli.main import RESUMES, run
 from whet.cli.reference import cli_page
+from whet.cli.verb_list import whole_app
 from whet.errors import NonFiniteError, RunError
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +55,7 @@ def test_a_start_loads_little(option: str) -> None:
 
 def test_help_and_the_page_of_the_command_line_have_the_same_headings(capsys: pytest.CaptureFixture[str]) -> None:
     groups: dict[str, list[str]] = {}
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in typer.main.get_command(whole_app()).commands.items():  # type: ignore[attr-defined]
         groups.setdefault(command.rich_help_panel, []).append(name)
     assert list(groups) == ["Start", "Data", "Train", "Measure", "Use", "Look back"]
     assert groups["Data"] == ["check", "show", "collect"] and groups["Look back"] == ["runs"]
@@ -67,7 +68,7 @@ def test_help_and_the_page_of_the_command_line_have_the_same_headings(capsys: py
 
 def commands() -> list[tuple[str, ...]]:
     found = []
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in typer.main.get_command(whole_app()).commands.items():  # type: ignore[attr-defined]
         children = getattr(command, "commands", {})
         found += [(name,), *((name, child) for child in children)]
     return found

@@ -36,7 +36,9 @@ def verbs() -> list[tuple[str, ...]]:
     import typer
 
     found: list[tuple[str, ...]] = [()]
-    pending: list[tuple[tuple[str, ...], Any]] = [((), typer.main.get_command(find("app")))]
+    app = find("app")
+    whole = app if isinstance(app, typer.Typer) else app()
+    pending: list[tuple[tuple[str, ...], Any]] = [((), typer.main.get_command(whole))]
     while pending:
         words, command = pending.pop()
         for name, child in getattr(command, "commands", {}).items():

@@ -16,7 +16,7 @@ ROOT = TESTS.parent
 
 PLACES: dict[str, tuple[str, ...]] = {
     "command line": ("whet.cli.main:run",),
-    "app": ("whet.cli.main:app",),
+    "app": ("whet.cli.verb_list:whole_app", "whet.cli.main:app"),
     "cli page": ("whet.cli.reference:cli_page",),
     "recipe page": ("whet.cli.reference:recipe_page",),
     "identity": ("whet.store.identity:identity",),

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import whet
-from whet.cli.main import app
+from whet.cli.verb_list import whole_app
 from whet.errors import InputError, ProofError, RunError
 from whet.release.publishing.hub import Destination, pushed
 from whet.store.run import Run
@@ -101,7 +101,7 @@ def test_rows_are_left_out_of_what_all_read(release: Path, hub: type[Hub]) -> No
 def test_a_dry_run_sends_nothing(sound: Run, tmp_path: Path, hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     command = ["export", str(sound.folder), "--to", "adapter", "--out", str(tmp_path / "out")]
-    ran = CliRunner().invoke(app, [*command, "--push", "owner/name", "--dry-run", "--json"])
+    ran = CliRunner().invoke(whole_app(), [*command, "--push", "owner/name", "--dry-run", "--json"])
     assert ran.exit_code == 0 and hub.calls == [], ran.output
     told = json.loads(ran.stdout)["pushed"]
     card = (tmp_path / "out" / "README.md").read_text("utf-8")

@@ -13,14 +13,14 @@ import click
 import typer.main
 import yaml
 
-from whet.cli.main import app
+from whet.cli.verb_list import whole_app
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 def parsed(words: list[str]) -> dict[str, Any]:
     """What `whet` would understand; raises for options that it does not have."""
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(whole_app())
     with click.Context(command) as context:
         return command.commands["serve"].make_context("serve", words, parent=context).params  # type: ignore[attr-defined]
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import whet
 from tests.monitoring.test_drift import desk, mixed
 from tests.server.traces.made import keep, project, record
-from whet.cli.main import app
+from whet.cli.verb_list import whole_app
 from whet.demo_data.support_desk import generate
 from whet.errors import DataError, InputError, RunFolderError
 from whet.monitoring.trace import Feedback, Trace
@@ -57,7 +57,7 @@ def test_a_log_like_the_training_rows_raises_no_alarm(run: Path, tmp_path: Path)
 
 def test_a_new_topic_is_an_alarm_that_the_gate_ends_with_three(run: Path, tmp_path: Path) -> None:
     log = log_of(tmp_path / "log.jsonl", mixed(0.3, 60, 260))
-    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(log), "--json", "--gate"])
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(log), "--json", "--gate"])
     assert ended.exit_code == 3, ended.output
     told = json.loads(ended.stdout)
     (alarm,) = told["alarms"]
@@ -66,7 +66,7 @@ def test_a_new_topic_is_an_alarm_that_the_gate_ends_with_three(run: Path, tmp_pa
     assert all("fridge" in example["asked"] for example in alarm["examples"])
     assert alarm["examples"][0]["where"].startswith("log.jsonl:")
 
-    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(log)])
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(log)])
     assert ended.exit_code == 0
     assert "Alarm: Live prompts have changed" in ended.output and "to do: collect" in ended.output
 
@@ -99,7 +99,7 @@ def test_a_log_that_is_none_is_one_clear_error(run: Path, tmp_path: Path) -> Non
     other.write_text('{"note": "hello"}\n', "utf-8")
     with pytest.raises(DataError):
         whet.monitor(run, other)
-    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path / "nothing.jsonl")])
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(tmp_path / "nothing.jsonl")])
     assert ended.exit_code != 0
 
 
@@ -109,7 +109,7 @@ def test_traces_of_a_service_are_read_from_its_folder(run: Path, tmp_path: Path)
     owner = project(database)
     keep(database, [record(f"t{n:03}", owner, ago=60.0 * (100 - n), finish_reason="stop") for n in range(100)])
     database.close()
-    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path), "--json", "--newest", "60"])
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(tmp_path), "--json", "--newest", "60"])
     assert ended.exit_code == 0, ended.output
     told = json.loads(ended.stdout)
     assert told["traces"] == 60 and told["alarms"] == []
@@ -120,7 +120,7 @@ def test_a_service_that_nobody_has_asked_is_told_so(run: Path, tmp_path: Path) -
     database = open_database(f"sqlite:///{tmp_path / 'whet.sqlite'}")
     project(database)
     database.close()
-    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path)])
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(tmp_path)])
     assert isinstance(ended.exception, InputError) and "no requests" in str(ended.exception)
 
 

@@ -18,7 +18,7 @@ import typer
 import whet
 from tests.cli.conftest import RESULT
 from whet import api
-from whet.cli.main import app
+from whet.cli.verb_list import whole_app
 from whet.observer import Silent
 from whet.reports.result import RunResult
 from whet.store.run import Run
@@ -96,7 +96,7 @@ def test_the_list_of_verbs_holds_no_code() -> None:
 
 
 def test_python_has_every_verb_of_the_command_line() -> None:
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(whole_app())
     words = {"eval": "evaluate", "import": "import_model"}  # what Python keeps for itself
     service = {"serve", "keys"}  # a process of its own and its keys, which the room above the verbs runs
     assert {words.get(name, name) for name in command.commands} - service <= {*api.__all__}

@@ -1,4 +1,5 @@
-"""The command `whet`: assembles the verbs, and turns whatever ends them into one clear message and an exit code.
+"""The command `whet`: runs the verb that is asked for, and turns whatever ends it into one clear message and an exit
+code.
 
 Exit codes: 0 done, 1 the run failed, 2 the input or the command is wrong, 3 --gate and the answer is not yes,
 130 Ctrl-C, 141 whoever read the output has gone, 143 told to stop (SIGTERM).
@@ -22,29 +23,7 @@ import typer
 
 import whet
 from whet.cli.progress import silence
-from whet.cli.verbs import (
-    chat,
-    check,
-    collect,
-    compare,
-    curve,
-    demo,
-    evaluate,
-    export,
-    failures,
-    frontier,
-    import_model,
-    init,
-    judge,
-    models,
-    plan,
-    prove,
-    runs,
-    show,
-    train,
-    tune,
-)
-from whet.cli.verbs.service import keys, monitor, serve
+from whet.cli.verb_list import QUIET, app_for
 from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, shorten, without_hidden
 from whet.recipe.keywords import at_command_line
 from whet.recipe.trust import ask_with
@@ -61,58 +40,6 @@ NO_MEMORY = (
     "bad_alloc",
     "can't start new thread",
 )
-
-QUIET = "--quiet"
-
-app = typer.Typer(
-    name="whet",
-    help="Whet sharpens a language model on your data, and proves that it is sharper.",
-    epilog="Start here: whet demo. Then: whet tune your-data.jsonl",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-START, DATA, TRAIN, MEASURE = "Start", "Data", "Train", "Measure"
-USE, LOOK_BACK = "Use", "Look back"
-"""Headings of `whet --help`; the verbs of each are in the order in which they are named here."""
-
-app.command("demo", rich_help_panel=START)(demo.demo)
-app.command("init", rich_help_panel=START)(init.init)
-app.command("check", rich_help_panel=DATA)(check.check)
-app.command("show", rich_help_panel=DATA)(show.show)
-app.command("plan", rich_help_panel=TRAIN)(plan.plan)
-app.command("tune", rich_help_panel=TRAIN)(tune.tune)
-app.command("train", rich_help_panel=TRAIN)(train.train)
-app.command("curve", rich_help_panel=MEASURE)(curve.curve)
-app.command("eval", rich_help_panel=MEASURE)(evaluate.evaluate)
-app.command("failures", rich_help_panel=MEASURE)(failures.failures)
-app.command("compare", rich_help_panel=MEASURE)(compare.compare)
-app.command("judge", rich_help_panel=MEASURE)(judge.judge)
-app.command("frontier", rich_help_panel=MEASURE)(frontier.frontier)
-app.command("chat", rich_help_panel=USE)(chat.chat)
-app.command("collect", rich_help_panel=DATA)(collect.collect)
-app.add_typer(runs.app, name="runs", rich_help_panel=LOOK_BACK)
-app.command("export", rich_help_panel=USE)(export.export)
-app.command("prove", rich_help_panel=USE)(prove.prove)
-app.command("import", rich_help_panel=USE)(import_model.import_model)
-app.add_typer(models.app, name="models", rich_help_panel=USE)
-app.command("serve", rich_help_panel=USE)(serve.serve)
-app.command("monitor", rich_help_panel=USE)(monitor.monitor)
-app.add_typer(keys.app, name="keys", rich_help_panel=USE)
-
-
-def show_version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"whet {whet.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: bool = typer.Option(
-        False, "--version", "-V", callback=show_version, is_eager=True, help="Show the version."
-    ),
-    quiet: bool = typer.Option(False, QUIET, "-q", help="Say only the result, and errors; may stand behind the verb."),
-) -> None:
-    """Whet sharpens a language model on your data, and proves that it is sharper."""
 
 
 def without_passwords(text: str) -> str:
@@ -145,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
 
     try:
         with at_command_line():
-            code = typer.main.get_command(app)(wanted, prog_name="whet", standalone_mode=False)
+            code = typer.main.get_command(app_for(wanted))(wanted, prog_name="whet", standalone_mode=False)
         sys.stdout.flush()
     except WhetError as error:
         return report(error, as_json)

@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from whet.cli.main import app
+from whet.cli.verb_list import whole_app
 from whet.recipe.explain import item_kinds, kinds, literal_values, submodel
 from whet.recipe.schema import Grpo, Recipe
 from whet.store.atomic import write_text
@@ -35,7 +35,7 @@ EXIT_CODES = """
 
 def cli_page() -> str:
     """Every verb with its example, arguments and options, under the headings of `whet --help`."""
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(whole_app())
     parts = [f"{WRITTEN}\n# The command line\n\n{command.help}\n{EXIT_CODES}"]
 
     groups: dict[str, list[str]] = {}
