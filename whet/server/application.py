@@ -19,7 +19,8 @@ from whet.errors import WhetError
 from whet.server.access.caller import SCOPES, Caller
 from whet.server.access.gate import Gate
 from whet.server.access.keys import KeyRing, project_of
-from whet.server.access.rates import Rates
+from whet.server.access.rates import OwnBuckets, Rates
+from whet.server.access.shared_buckets import SharedBuckets
 from whet.server.database.opening import open_database
 from whet.server.errors import ApiError, of_whet
 from whet.server.files.content import Contents
@@ -81,7 +82,8 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAP
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
     contents = Contents(settings.files, settings.most_body)
-    metrics, rates = Metrics(), Rates()
+    metrics = Metrics()
+    rates = Rates(SharedBuckets(database) if database.kind == "postgresql" else OwnBuckets())
     service = Service(
         settings=settings,
         database=database,
@@ -110,6 +112,7 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAP
         await asyncio.gather(*background, return_exceptions=True)
         await service.answering.leave()
         await run_in_threadpool(service.answering.close)
+        await run_in_threadpool(service.rates.close)
         await run_in_threadpool(service.tracing.close)
         await run_in_threadpool(service.library.close)
         await run_in_threadpool(service.workers.stop)

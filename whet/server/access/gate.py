@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whet.server.access.caller import Caller, caller_of
 from whet.server.access.keys import KeyRing
-from whet.server.access.rates import Rates
+from whet.server.access.rates import Rates, limits_of
 from whet.server.errors import ApiError
 from whet.server.metrics import Metrics
 from whet.server.settings import Settings
@@ -80,11 +80,13 @@ class Gate:
 
         if scope["path"] in OPEN or scope["path"] in ANTHROPIC:
             return {}
-        caller = await run_in_threadpool(caller_of, headers.get("authorization"), self.keys)
-        state["caller"] = caller
-        requests = caller.requests_per_minute or self.settings.requests_per_minute
-        tokens = caller.tokens_per_minute or self.settings.tokens_per_minute
-        return self.rates.admit(str(caller.key), requests, tokens)
+        state["caller"], left = await run_in_threadpool(self._known, headers.get("authorization"))
+        return left
+
+    def _known(self, authorization: str | None) -> tuple[Caller, dict[str, str]]:
+        """Who asks, and the headers of what they may still ask."""
+        caller = caller_of(authorization, self.keys)
+        return caller, self.rates.admit(str(caller.key), limits_of(caller, self.settings))
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """The body, as long as it is not too large and goes on coming."""

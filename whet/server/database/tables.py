@@ -264,6 +264,17 @@ traces = Table(
 `content` comes last: SQLite reads past it without opening its pages. Every index ends with `at` and `id`, by which
 lists are ordered: without statistics SQLite would take the first that gives the order, and look at every row."""
 
+rate_buckets = Table(
+    "rate_buckets",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("what", String, primary_key=True),
+    Column("per_minute", Integer, nullable=False),
+    Column("held", Float, nullable=False),
+    Column("seen", Float, nullable=False),
+)
+"""What keys may still ask, where several servers share it (whet/server/access/shared_buckets.py)."""
+
 feedback = Table(
     "feedback",
     metadata,

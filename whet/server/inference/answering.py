@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from whet.server.access.caller import Caller
-from whet.server.access.rates import Rates
+from whet.server.access.rates import Rates, limits_of
 from whet.server.database.opening import Database
 from whet.server.errors import ApiError
 from whet.server.inference.catalogue import Catalogue, ServedModel
@@ -47,7 +47,8 @@ class Answering:
         watch = WATCH.get()
         if watch:
             watch.opened(name)
-        return Meter(self.metrics, name, partial(self.rates.spend, str(caller.key)), watch)
+        spend = partial(self.rates.spend, str(caller.key), limits_of(caller, self.settings))
+        return Meter(self.metrics, name, spend, watch)
 
     async def _open(self, served: ServedModel) -> OpenedModel | EngineModel:
         if self.engine is not None:
