@@ -1,4 +1,5 @@
-"""`whet judge`: people compare the answers of base and tuned, without knowing whose they are."""
+"""`whet judge`: people compare the answers of base and tuned, without knowing whose they are, or judge the answers of a
+service (service/judge_traces.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whet.cli.options import RUNS, Json, RunName, Runs
-from whet.errors import are, count
+from whet.errors import InputError, are, count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -18,21 +19,44 @@ if TYPE_CHECKING:
 
 KEYS: dict[str, Choice] = {"l": "left", "r": "right", "t": "tie", "b": "bad", "s": "skip"}
 ARROWS = {"\x1b[D": "l", "\x1b[C": "r", "\x1bOD": "l", "\x1bOC": "r"}
+NEWEST = 200
 HELP = "l left is better   r right is better   t tie   b both bad   s skip   q quit"
 
 
 def judge(
     run: RunName,
     who: Annotated[str | None, typer.Option(metavar="NAME", help="Who judges; default: your login.")] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="SERVICE",
+            help="Judge answers of a service: RUN is the model's name there, SERVICE its folder or database.",
+        ),
+    ] = None,
+    project: Annotated[str | None, typer.Option(metavar="NAME", help="Of the service; default: default.")] = None,
+    newest: Annotated[
+        int | None,
+        typer.Option(min=1, max=100_000, metavar="N", help="Of the service, its last answers; default: 200."),
+    ] = None,
     runs: Runs = RUNS,
     json_: Json = False,
 ) -> None:
     """Compare the answers of base and tuned without knowing whose they are. The same command again goes on.
 
     Keys: l left (or the arrow), r right, t tie, b both bad, s skip, q quit. Choices may also be piped, one a line.
+    With --from, one answer that a service gave at a time: g good, b bad, c correct it, s skip, q quit.
 
     Example: whet judge tickets-1a2b3c4d
     """
+    if service is not None:
+        from whet.cli.verbs.service.judge_traces import judge_traces
+
+        judge_traces(run, service, who, project or "default", newest or NEWEST, json_)
+        return
+    if project or newest:
+        what = "this is of a service, and none is named"
+        raise InputError(what, where="--project" if project else "--newest", fix="name it: --from SERVICE")
     from whet.cli.render import Screen
     from whet.verbs.judge import judge as sit_down
 

@@ -33,6 +33,13 @@ def open_traces(
     InputError, before the first trace, for a folder without a database and for a project that is not there; RunError
     for a database that cannot be reached.
     """
+    database, found = open_service(home, project)
+    wanted = TraceFilter(found, model, since, until, workload)
+    return _read_and_close(database, wanted, newest)
+
+
+def open_service(home: Path | str, project: str) -> tuple[Database, str]:
+    """The database of a service, and the id of a project of this name. Raises as open_traces."""
     try:
         database = open_database(_url_of(home), migrate=False)
     except DBAPIError as error:
@@ -45,8 +52,7 @@ def open_traces(
     except BaseException:
         database.close()
         raise
-    wanted = TraceFilter(found, model, since, until, workload)
-    return _read_and_close(database, wanted, newest)
+    return database, found
 
 
 def _shown(home: Path | str) -> str:
