@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from whet.verbs.chat import chat
 from whet.verbs.check import check
+from whet.verbs.choosing.flywheel import flywheel
 from whet.verbs.collect import collect
 from whet.verbs.demo import demo
 from whet.verbs.evaluate import evaluate
@@ -46,6 +47,7 @@ __all__ = [
     "evaluate",
     "export",
     "failures",
+    "flywheel",
     "frontier",
     "import_model",
     "init",

@@ -56,6 +56,7 @@ VERBS = (
     Verb("eval", "evaluate:evaluate", MEASURE),
     Verb("failures", "failures:failures", MEASURE),
     Verb("compare", "compare:compare", MEASURE),
+    Verb("flywheel", "choosing.flywheel:flywheel", MEASURE),
     Verb("judge", "judge:judge", MEASURE),
     Verb("frontier", "frontier:frontier", MEASURE),
     Verb("chat", "chat:chat", USE),

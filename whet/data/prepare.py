@@ -26,6 +26,7 @@ from whet.data.rows.method_fit import refuse_rows_of_other_methods
 from whet.data.rows.row_format import RowFormat
 from whet.data.source import Source
 from whet.data.split.clusters import clusters
+from whet.data.split.in_order import split_in_order
 from whet.data.split.parts import Parts, leaks, split
 from whet.data.spooled_rows import SpooledRows
 from whet.data.survey import Survey, survey, with_labels_joined
@@ -44,6 +45,7 @@ MANY_ROWS = 4000
 """Fewer rows are rendered sooner than workers are started."""
 UNKNOWN = "{}: no passage is named or contains the answer, so the retriever's passages are used."
 LEAKED = "(nearly) the same as a row of the test file, or of one group or conversation with it"
+LEAKED_LATER = "(nearly) the same as a later row, or of one group or conversation with it (split.in_order)"
 NO_THINKING = "No row holds reasoning, so the base's thinking is switched off in its chat template."
 
 
@@ -228,6 +230,8 @@ class _Preparation:
         try:
             if recipe.test:
                 return self._own_parts(rows, usable)
+            if recipe.split.in_order:
+                return self._in_order(rows, np.arange(usable), own_test=False)
             return split(rows.traits, recipe.split, recipe.seed)
         except DataError as error:
             if error.where or not rows.ledger.dropped():
@@ -284,9 +288,19 @@ class _Preparation:
                 fix="give a test file of other rows, or leave `test` out: a part of the data is then held out",
             )
 
-        parts = split(traits, recipe.split, recipe.seed, kept, own_test=True)
+        if recipe.split.in_order:
+            parts = self._in_order(rows, kept, own_test=True)
+        else:
+            parts = split(traits, recipe.split, recipe.seed, kept, own_test=True)
         cluster = clusters(traits, test[answered], recipe.split.near_duplicates, large=HALF)
         return Parts(parts.train, parts.validation, test[answered], parts.left_out, cluster)
+
+    def _in_order(self, rows: SpooledRows, chosen: np.ndarray, *, own_test: bool) -> Parts:
+        """Parts of rows that stand in the order of time; rows like those behind a cut are dropped before it."""
+        found = split_in_order(rows.traits, self.recipe.split, chosen, own_test=own_test)
+        rows.drop(found.unanswered, "no-reference", "does not end in an answer to compare with")
+        rows.drop(found.leaked, "duplicate-of-test", LEAKED_LATER)
+        return found.parts
 
 
 def read_rows(recipe: Recipe, prepared: Prepared, fates: tuple[Fate, ...]) -> Iterator[Row]:

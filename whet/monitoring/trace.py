@@ -64,6 +64,8 @@ class Trace:
     """What the name meant at that time: a base, a run, or the model of a job."""
     fingerprint: str | None = None
     """Short, of the weights that answered."""
+    usd: float | None = None
+    """What it cost, in dollars."""
 
     @property
     def answered_by(self) -> str | None:

@@ -91,6 +91,10 @@ class Split(Strict):
     max_validation: int = Field(default=500, ge=1, description="Upper bound in rows for the validation share.")
     max_test: int = Field(default=500, ge=1, description="Upper bound in rows for the test share.")
     near_duplicates: bool = Field(default=True, description="Keep near-duplicates on one side of the split.")
+    in_order: bool = Field(
+        default=False,
+        description="The rows stand in the order of time: the last are the test, those before them the validation.",
+    )
     train_share: float = Field(
         default=1.0, gt=0, le=1, description="Share of the training rows that is learned; a smaller lies in a larger."
     )

@@ -19,6 +19,7 @@ from whet.reports.curve_picture import svg as curve_svg
 from whet.reports.picture import Picture, draw, safe
 from whet.reports.sections.making import training as training_view
 from whet.store.reading import read_lines
+from whet.text.normalise import one_line
 from whet.text.numbers import format_change, format_change_range, format_metric_name, format_range, format_score
 from whet.text.wording import format_effort
 
@@ -236,6 +237,33 @@ class CompareResult(Result):
         return ("arm", format_metric_name(self["metric"]["name"]), "95%"), [
             (one["label"], format_score(one["score"], scale), format_range(one["low"], one["high"], scale))
             for one in self["arms"]
+        ]
+
+
+class FlywheelResult(Result):
+    if TYPE_CHECKING:
+        workloads: list[dict[str, Any]]
+        goal: float
+
+    def title(self) -> str:
+        return f"flywheel: {count(len(self['workloads']), 'workload')}"
+
+    def facts(self) -> list[Fact]:
+        told = [
+            (entry["id"], f"{entry['advice']}: {entry['reason']}") for entry in self["workloads"] if entry["advice"]
+        ]
+        return [("in short", self["sentence"]), *told] if "sentence" in self else told
+
+    def table(self) -> Table | None:
+        head = ("workload", "requests", "rows", "system prompt")
+        return head, [
+            (
+                entry["id"],
+                f"{entry['requests']:,}",
+                f"{sum(entry['rows'].values()):,}",
+                one_line(entry["system"] or entry["label"] or "")[:60],
+            )
+            for entry in self["workloads"]
         ]
 
 

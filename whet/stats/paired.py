@@ -121,14 +121,15 @@ def bisect(excess, outside: float, inside: float) -> float:
     return inside
 
 
-def wilson(k: int, n: int) -> tuple[float, float]:
-    """95% interval of a share k / n (Wilson 1927); (0, 1) when n is 0. Raises DataError unless 0 <= k <= n."""
+def wilson(k: int, n: int, z: float = Z) -> tuple[float, float]:
+    """Interval of a share k / n (Wilson 1927), 95% unless `z` is another normal quantile; (0, 1) when n is 0. Raises
+    DataError unless 0 <= k <= n."""
     if not 0 <= k <= n:
         raise DataError("a share needs 0 <= k <= n", value=(k, n))
     if n == 0:
         return 0.0, 1.0
-    centre = (k + Z**2 / 2) / (n + Z**2)
-    reach = Z * math.sqrt(k * (n - k) / n + Z**2 / 4) / (n + Z**2)
+    centre = (k + z**2 / 2) / (n + z**2)
+    reach = z * math.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
     return (0.0 if k == 0 else centre - reach), (1.0 if k == n else centre + reach)
 
 

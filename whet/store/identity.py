@@ -69,6 +69,8 @@ def identity(recipe: Recipe) -> tuple[str, str]:
 def _asked(recipe: Recipe) -> dict[str, Any]:
     """The keys that say which run is meant."""
     values = recipe.model_dump(mode="json", exclude=ASIDE)
+    if not recipe.split.in_order:
+        values["split"].pop("in_order")  # a key that came later: runs keep the names that they had before it
     for dotted_key, file in counted_files(recipe).items():
         group, _, key = dotted_key.partition(".")
         if key in values.get(group, {}):

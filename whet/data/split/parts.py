@@ -52,7 +52,7 @@ def split(
         wanted_test = size_of(settings.test, settings.max_test, rows)
 
     wanted_validation = size_of(settings.validation, settings.max_validation, rows)
-    _refuse_too_few(rows, wanted_test, wanted_validation)
+    refuse_too_few(rows, wanted_test, wanted_validation)
     apart: list[Apart] = []
     root_R = clusters(traits, row_R, settings.near_duplicates, apart=apart)
     pool = _Pool(traits, row_R, root_R, seed)
@@ -181,7 +181,7 @@ def _quotas(sizes: dict[str, int], wanted: int) -> dict[str, int]:
     return quotas
 
 
-def _refuse_too_few(rows: int, test: int, validation: int) -> None:
+def refuse_too_few(rows: int, test: int, validation: int) -> None:
     needed = max(1 + bool(test) + bool(validation), test + validation + 1)
     if rows < needed:
         raise DataError(

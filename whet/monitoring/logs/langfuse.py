@@ -19,6 +19,7 @@ from whet.monitoring.logs.contents.values import (
     Record,
     between,
     count,
+    dollars,
     error_kind,
     first_name,
     moment,
@@ -154,6 +155,7 @@ def _request(row: Record, where: str, trace: Record, context: Context) -> Trace:
         first_token_seconds=between(begin, moment(row.get("completionStartTime"))),
         error=_error(row) or answered.error,
         feedback=_known(context, row.get("id"), trace_id),
+        usd=dollars(record(row.get("costDetails")).get("total"), row.get("calculatedTotalCost"), row.get("totalCost")),
     )
 
 

@@ -10,6 +10,7 @@ from whet.monitoring.logs.contents.values import (
     Record,
     between,
     count,
+    dollars,
     error_kind,
     first_name,
     moment,
@@ -66,6 +67,7 @@ def read(payload: Record, where: str) -> list[Trace]:
         first_token_seconds=_first_token(payload, parameters, begin),
         error=failed,
         version=version_of(first_name(payload.get("model_group")), first_name(payload.get("model"))),
+        usd=None if failed else dollars(payload.get("response_cost")),
     )
     return [trace]
 

@@ -12,6 +12,7 @@ from whet.monitoring.logs.contents.values import (
     Record,
     between,
     count,
+    dollars,
     duration,
     error_kind,
     first_name,
@@ -31,6 +32,8 @@ BEGINS = ("timestamp", "requestedAt", "requested_at", "start_time", "created_at"
 ENDS = ("receivedAt", "received_at", "end_time")
 DURATIONS = {"latency_ms": 1e3, "duration_ms": 1e3, "latency_s": 1.0, "duration_s": 1.0, "latency_seconds": 1.0}
 """Keys, and how many of their units make a second. A bare `latency` names no unit, and is not read."""
+COSTS = ("cost_usd", "usd")
+"""A bare `cost` names no currency, and is not read."""
 
 
 def knows(row: Record) -> bool:
@@ -70,6 +73,7 @@ def read(row: Record, where: str) -> list[Trace]:
         first_token_seconds=duration(row.get("ttft_ms", row.get("time_to_first_token_ms")), 1e3),
         error=answered.error or _error(row, response),
         version=version_of(question.model, answered.model),
+        usd=dollars(*(row.get(key) for key in COSTS)),
     )
     return [trace]
 

@@ -62,6 +62,12 @@ def _learned(recipe: Recipe) -> list[Conflict]:
     wanted, schedule = recipe.evaluate, recipe.schedule
     return [
         (
+            recipe.split.in_order and recipe.method.rows.as_text,
+            "documents are held out by their content",
+            "split.in_order: true",
+            "leave it out",
+        ),
+        (
             recipe.columns.passage is not None and recipe.retrieval is None,
             "passages are named, and there is no retrieval that would look at them",
             f"columns.passage: {recipe.columns.passage}",

@@ -11,6 +11,7 @@ from whet.monitoring.logs.contents.values import (
     Record,
     between,
     count,
+    dollars,
     first_name,
     record,
     records,
@@ -59,6 +60,7 @@ def trace_of(span: Span, where: str) -> Trace:
         seconds=between(span.begin, span.end),
         first_token_seconds=_first_token(span),
         error=span.error or answered.error,
+        usd=dollars(record(llm.get("cost")).get("total")),
     )
 
 

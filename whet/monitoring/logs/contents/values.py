@@ -81,6 +81,11 @@ def duration(value: object, unit: float = 1.0) -> float | None:
     return read / unit
 
 
+def dollars(*values: object) -> float | None:
+    """The first of these that is an amount; None without any, and for what is negative."""
+    return next((read for read in map(number, values) if read is not None and read >= 0), None)
+
+
 def between(begin: float | None, end: float | None) -> float | None:
     """Seconds from one moment to a later one; None where either is missing, or where clocks disagree."""
     if begin is None or end is None or end < begin:

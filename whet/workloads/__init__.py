@@ -1,0 +1,1 @@
+"""What the logged requests of a model ask for, and which model is enough for it."""
