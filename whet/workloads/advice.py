@@ -82,7 +82,8 @@ def bad_end(scores: Sequence[float], score: float, low: float, tried: int) -> fl
     right, rows = sum(scores), len(scores)
     if set(scores) <= {0.0, 1.0} and math.isclose(low, wilson(round(right), rows)[0], abs_tol=1e-9):
         return wilson(round(right), rows, quantile(tried))[0]
-    return score - quantile(tried) / Z * (score - low)
+    bound = 0.0 if min(scores) >= 0 else -math.inf
+    return max(bound, score - quantile(tried) / Z * (score - low))
 
 
 def advise(ways: Sequence[WayFacts], goal: float, big_usd_per_1000: float | None) -> Advice:

@@ -88,10 +88,11 @@ def sentence_of(whole: Volume, judged: Sequence[Judged], savings: SavingsFacts) 
     if not judged:
         return "No workload could be compared, so the big model stays."
     if not moved:
-        return f"None of {count(len(judged), 'workload')} can do without the big model."
+        return "No workload that was compared can do without the big model."
 
     share = sum(workload.volume.requests for workload in moved) / whole.requests
-    what = f"{len(moved)} of {count(len(judged), 'workload')} ({100 * share:.0f}% of the requests) need no big model"
+    compared = count(len(judged), "workload")
+    what = f"Of {compared} that could be compared {len(moved)} ({100 * share:.0f}% of all requests) need no big model"
     return f"{what}. {_money(savings, whole)}"
 
 

@@ -84,6 +84,15 @@ def test_a_trace_with_its_observations(tmp_path: Path) -> None:
     assert trace.feedback == (Feedback(good=True, by="ada"),)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [{"costDetails": {"input": 0.1, "total": 0.25}}, {"calculatedTotalCost": 0.25}, {"totalCost": "0.25"}],
+)
+def test_what_a_request_cost(told: dict[str, Any], tmp_path: Path) -> None:
+    assert traces(tmp_path / "a", OBSERVATION | told)[0].usd == 0.25
+    assert traces(tmp_path / "b", OBSERVATION)[0].usd is None
+
+
 def test_a_trace_stands_for_a_request_only_where_nothing_was_observed(tmp_path: Path) -> None:
     (trace,) = traces(tmp_path / "a", NESTED | {"observations": ["obs-1"]})
     assert (trace.id, trace.answer, json.loads(trace.asked)) == ("trace-1", "shipping", {"question": "Where?"})

@@ -47,6 +47,11 @@ def test_a_failed_request_counts_no_tokens() -> None:
     assert trace_of(**told).error == "error"
 
 
+def test_what_a_request_cost_is_read_unless_it_failed() -> None:
+    assert trace_of().usd == 0.0001
+    assert trace_of(response_cost=-1).usd is None and trace_of(status="failure", response={}).usd is None
+
+
 @pytest.mark.parametrize("kind", ["aembedding", "aimage_generation", "arerank", "amoderation", "atranscription"])
 def test_requests_that_ask_for_no_words_are_left_out(kind: str) -> None:
     assert FORM.read(samples.litellm()[0] | {"call_type": kind}, "a.jsonl:1") == []

@@ -39,6 +39,7 @@ FULL = Trace(
     feedback=(Feedback(True, "", "x", "y", "z", 1_790_000_000.5), Feedback(good=False), Feedback()),
     version="run-3",
     fingerprint="f1",
+    usd=0.0021,
 )
 
 
