@@ -1,0 +1,166 @@
+"""What `whet flywheel` advises from a log of 2,000 requests in which the right advice is known.
+
+    python -m bench.shown.flywheel [--base NAME]    writes the table of docs/choosing/flywheel.md
+
+| workload | what the big model is asked | what it answers | right |
+| --- | --- | --- | --- |
+| medical | which disease is meant (medquad in WHET_DATA), examples | what the base itself says | base is enough |
+| numbers | messages with an order number | the number alone, which no prompt says | few-shot is enough |
+| desk | the demo's messages | strict JSON with four keys | tune |
+| bank | 60 of Banking77 (in WHET_DATA) | an intent | left: too few |
+
+The base is the real one of bench/real_base.py unless another is named. System prompts hold the date of the request (of
+medical one date: the base would answer otherwise on another day), the lines stand in random order, some requests failed
+or were cut, and some prompts hold an address of mail.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+
+from bench.real_base import real_base
+from bench.shown.pages import DOCS, write_tables
+from whet.api import collect, flywheel
+from whet.demo_data import words
+from whet.demo_data.support_desk import generate
+from whet.generation import teacher
+
+PAGE = DOCS / "choosing" / "flywheel.md"
+BEGIN, DAYS, DAY = 1_790_000_000, 20, "21 September 2026"
+LONGEST = 32
+"""Tokens of an answer of the base itself; one that is longer is no answer to such a question."""
+SIZES = {"medical": 500, "numbers": 500, "desk": 940, "bank": 60}
+GOAL = 0.75
+PRICES = {"price_in": 2.5, "price_out": 10.0}
+RIGHT = {"medical": "base is enough", "numbers": "few-shot is enough", "desk": "tune", "bank": "left"}
+SYSTEM = {
+    "medical": "Name the disease that the question is about, and nothing else. It is {day}.\n"
+    "What are the symptoms of Asthma ? -> Asthma\nHow many people are affected by Gout ? -> Gout",
+    "numbers": "You are the first line of a shop's support. It is {day}.",
+    "desk": "You read the mail of a support desk ({day}).",
+    "bank": "You route questions to a bank, {day}.",
+}
+FORMS = ("I have a question about order {number}, the {product}.", "Where is my {product}? It is order {number}.")
+Pair = tuple[str, str]
+
+
+def desk(rows: int, seed: int = 11) -> list[Pair]:
+    return [(row["prompt"], row["completion"]) for row in generate(rows, seed)]
+
+
+def numbers(rows: int, seed: int = 12) -> list[Pair]:
+    draw, found = random.Random(seed), []
+    for _ in range(rows):
+        number, product = f"{draw.randrange(10_000, 100_000)}", draw.choice(words.PRODUCTS)
+        found.append((draw.choice(FORMS).format(number=number, product=product), number))
+    return found
+
+
+def bank(rows: int, data: Path) -> list[Pair]:
+    with (data / "banking77" / "train.csv").open(encoding="utf-8", newline="") as file:
+        read = [(row["text"], row["category"]) for row in csv.DictReader(file)]
+    return random.Random(13).sample(read, rows)
+
+
+def medical(rows: int, data: Path, base: str, folder: Path) -> list[Pair]:
+    """Short questions, with what the base itself answers in the precision in which it is compared, on the same day."""
+    with (data / "medquad" / "medquad.jsonl").open(encoding="utf-8") as file:
+        asked = sorted({json.loads(line)["question"] for line in file})
+    drawn = random.Random(14).sample([text for text in asked if len(text) < 90], 2 * rows)
+    told = SYSTEM["medical"].format(day=DAY)
+    prompts = []
+    for text in drawn:
+        prompts.append({"messages": [{"role": "system", "content": told}, {"role": "user", "content": text}]})
+
+    with mock.patch.object(teacher, "choose_dtype", lambda *given: (torch.float32, "as compared")):
+        collect(prompts, teacher=base, out=folder / "own.jsonl", max_tokens=LONGEST, run_root=folder)
+    pairs = []
+    for row in map(json.loads, (folder / "own.jsonl").read_text("utf-8").splitlines()):
+        if row["provenance"]["usage"]["answer_tokens"] < LONGEST:
+            pairs.append((row["messages"][-2]["content"], row["messages"][-1]["content"]))
+    return pairs[:rows]
+
+
+def write_log(path: Path, workloads: dict[str, list[Pair]], seed: int = 0) -> Path:
+    """As a gateway in front of OpenAI's API writes it."""
+    draw, lines = random.Random(seed), []
+    for name, pairs in workloads.items():
+        for place, (asked, answer) in enumerate(pairs):
+            at = BEGIN + 86_400 * DAYS * place / len(pairs) + draw.random()
+            day = DAY if name == "medical" else datetime.fromtimestamp(at, UTC).strftime("%d %B %Y")
+            lines.append(line(draw, at, SYSTEM[name].format(day=day), asked, answer))
+    draw.shuffle(lines)
+    path.write_text("".join(json.dumps(one) + "\n" for one in lines), "utf-8")
+    return path
+
+
+def line(draw: random.Random, at: float, system: str, asked: str, answer: str) -> dict[str, Any]:
+    """One request; two in a hundred fail, and two are cut."""
+    chance = draw.random()
+    if 0.04 < chance < 0.06 and not system.startswith(SYSTEM["medical"][:20]):
+        asked += " (mail: someone@example.org)"
+    messages = [{"role": "system", "content": system}]
+    request = {"model": "big", "messages": [*messages, {"role": "user", "content": asked}]}
+    told = {"timestamp": at, "latency_ms": draw.gauss(1500, 200), "request": request}
+    if chance < 0.02:
+        return told | {"response": None, "error": {"type": "RateLimitError"}}
+    cut = chance < 0.04
+    said = {"role": "assistant", "content": answer[: len(answer) // 2] if cut else answer}
+    usage = {"prompt_tokens": len(system + asked) // 4 + 8, "completion_tokens": len(answer) // 4 + 1}
+    choice = {"message": said, "finish_reason": "length" if cut else "stop"}
+    return told | {"response": {"model": "big", "choices": [choice], "usage": usage}}
+
+
+def whole_log(folder: Path, data: Path, base: str) -> Path:
+    pairs = {
+        "medical": medical(SIZES["medical"], data, base, folder),
+        "numbers": numbers(SIZES["numbers"]),
+        "desk": desk(SIZES["desk"]),
+        "bank": bank(SIZES["bank"], data),
+    }
+    return write_log(folder / "log.jsonl", pairs)
+
+
+def name_of(entry: dict[str, Any]) -> str:
+    """Which workload an entry is, by its system prompt."""
+    return next(name for name, system in SYSTEM.items() if entry["system"].startswith(system.partition("{")[0]))
+
+
+def table(result: dict[str, Any]) -> str:
+    rows = ["| workload | requests | test rows | way | agrees | 95% interval | at least | advice | right |"]
+    rows.append("| --- | ---: | ---: | --- | ---: | --- | ---: | --- | --- |")
+    for entry in result["workloads"]:
+        name = name_of(entry)
+        head = f"| {name} | {entry['requests']:,} | {entry['rows']['test']:,} |"
+        for way in entry["arms"]:
+            low, high = way["interval"]
+            mark = "**" if way["name"] == entry["way"] else ""
+            score = f"{100 * way['score']:.1f}% | {100 * low:.1f}% to {100 * high:.1f}% | {100 * way['bad_end']:.1f}%"
+            rows.append(f"{head} {mark}{way['name']}{mark} | {score} | | |")
+            head = "| | | |"
+        rows.append(f"{head} | | | | {entry['advice']} | {RIGHT[name]} |")
+    return "\n".join([*rows, "", f"> {result['sentence']}"])
+
+
+def run(folder: Path, data: Path, base: str, **keys: Any) -> dict[str, Any]:
+    log = whole_log(folder, data, base)
+    return flywheel(log, base=base, agreement=GOAL, run_root=folder / "runs", dtype="float32", **PRICES, **keys)
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[2] if sys.argv[1:2] == ["--base"] else str(real_base())
+    with tempfile.TemporaryDirectory() as temporary:
+        found = run(Path(temporary), Path(os.environ["WHET_DATA"]), chosen)
+    print(json.dumps(found, indent=1))
+    write_tables(PAGE, {"flywheel": table(found)})
