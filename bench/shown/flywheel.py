@@ -1,6 +1,7 @@
 """What `whet flywheel` advises from a log of 2,000 requests in which the right advice is known.
 
-    python -m bench.shown.flywheel [--base NAME]    writes the table of docs/choosing/flywheel.md
+    python -m bench.shown.flywheel                  writes the table of docs/choosing/flywheel.md: nano and stand-ins
+    python -m bench.shown.flywheel real [BASE]      prints that of one real base, which takes much longer
 
 | workload | what the big model is asked | what it answers | right |
 | --- | --- | --- | --- |
@@ -31,18 +32,22 @@ import torch
 
 from bench.real_base import real_base
 from bench.shown.pages import DOCS, write_tables
-from whet.api import collect, flywheel
+from whet.api import collect, export, flywheel, train
 from whet.demo_data import words
 from whet.demo_data.support_desk import generate
 from whet.generation import teacher
 
-PAGE = DOCS / "choosing" / "flywheel.md"
 BEGIN, DAYS, DAY = 1_790_000_000, 20, "21 September 2026"
 LONGEST = 32
 """Tokens of an answer of the base itself; one that is longer is no answer to such a question."""
 SIZES = {"medical": 500, "numbers": 500, "desk": 940, "bank": 60}
 GOAL = 0.75
 PRICES = {"price_in": 2.5, "price_out": 10.0}
+STAND_IN_GOAL = 0.7
+QUICK: dict[str, Any] = {"keep": False, "evaluate.forgetting": False, "evaluate.against": ["base"]}
+UNTUNED = {"steps": 1, "evaluate.every": 1}
+TOPICS = "parcel refund repair invoice login allergy ticket rental visa garden tyre recipe".split()
+CODES = "amber birch coral delta ember flint".split()
 RIGHT = {"medical": "base is enough", "numbers": "few-shot is enough", "desk": "tune", "bank": "left"}
 SYSTEM = {
     "medical": "Name the disease that the question is about, and nothing else. It is {day}.\n"
@@ -137,30 +142,91 @@ def name_of(entry: dict[str, Any]) -> str:
     return next(name for name, system in SYSTEM.items() if entry["system"].startswith(system.partition("{")[0]))
 
 
-def table(result: dict[str, Any]) -> str:
-    rows = ["| workload | requests | test rows | way | agrees | 95% interval | at least | advice | right |"]
-    rows.append("| --- | ---: | ---: | --- | ---: | --- | ---: | --- | --- |")
-    for entry in result["workloads"]:
-        name = name_of(entry)
-        head = f"| {name} | {entry['requests']:,} | {entry['rows']['test']:,} |"
-        for way in entry["arms"]:
-            low, high = way["interval"]
-            mark = "**" if way["name"] == entry["way"] else ""
-            score = f"{100 * way['score']:.1f}% | {100 * low:.1f}% to {100 * high:.1f}% | {100 * way['bad_end']:.1f}%"
-            rows.append(f"{head} {mark}{way['name']}{mark} | {score} | | |")
-            head = "| | | |"
-        rows.append(f"{head} | | | | {entry['advice']} | {RIGHT[name]} |")
-    return "\n".join([*rows, "", f"> {result['sentence']}"])
-
-
 def run(folder: Path, data: Path, base: str, **keys: Any) -> dict[str, Any]:
+    """The log of 2,000 requests with one base."""
     log = whole_log(folder, data, base)
     return flywheel(log, base=base, agreement=GOAL, run_root=folder / "runs", dtype="float32", **PRICES, **keys)
 
 
+def advised(folder: Path, pairs: list[Pair], **keys: Any) -> dict[str, Any]:
+    """What is said of one workload."""
+    log = write_log(folder / "log.jsonl", {"desk": pairs})
+    (found,) = flywheel(log, agreement=STAND_IN_GOAL, run_root=folder / "runs", **QUICK | keys)["workloads"]
+    return found
+
+
+def merged(run: str, folder: Path) -> str:
+    """A base that has learned what a run did."""
+    return str(export(run, "merged", out=folder / f"merged-{run}", run_root=folder / "runs")["folder"])
+
+
+def tuning_case(folder: Path) -> dict[str, Any]:
+    """The demo's messages to strict JSON, which nano cannot do before it has learned it."""
+    return advised(folder, desk(900))
+
+
+def base_case(folder: Path, learned: str) -> dict[str, Any]:
+    """Other messages, and for a base the model of that run."""
+    return advised(folder, desk(300, seed=77), base=merged(learned, folder), **UNTUNED)
+
+
+def few_shot_case(folder: Path) -> dict[str, Any]:
+    """For a base a nano that has learned to answer as was answered just before; and topics whose answers no prompt
+    tells."""
+    draw, rows = random.Random(0), []
+    for _ in range(900):
+        code, messages = draw.choice(CODES), []
+        for turn in range(4):
+            messages.append({"role": "user", "content": told(draw, draw.choice(TOPICS))})
+            messages.append({"role": "assistant", "content": code} | ({"weight": 0} if turn == 0 else {}))
+        rows.append({"messages": messages})
+    copying = train(rows, name="copying", run_root=folder / "runs", keep=False)
+
+    code_of = {topic: CODES[number % len(CODES)] for number, topic in enumerate(TOPICS)}
+    pairs = []
+    for _ in range(300):
+        topic = draw.choice(TOPICS)
+        pairs.append((f"{topic} {topic} {told(draw, topic)}", code_of[topic]))
+    return advised(folder, pairs, base=merged(copying["run"], folder), **UNTUNED)
+
+
+def told(draw: random.Random, topic: str) -> str:
+    return f"{topic} {' '.join(draw.choice(TOPICS) + str(draw.randrange(999)) for _ in range(6))}"
+
+
+def stand_ins(folder: Path) -> dict[str, dict[str, Any]]:
+    """The entries of the three cases, by what they show."""
+    tuning = tuning_case(folder)
+    return {
+        "desk; nano": tuning,
+        "desk; nano with what that run learned": base_case(folder, tuning["run"]),
+        "topics; a nano that answers as was answered before": few_shot_case(folder),
+    }
+
+
+def table(entries: dict[str, dict[str, Any]]) -> str:
+    """Each way of each workload, and the advice."""
+    rows = ["| workload; base | test rows | way | agrees | 95% interval | at least | advice |"]
+    rows.append("| --- | ---: | --- | ---: | --- | ---: | --- |")
+    for name, entry in entries.items():
+        advice = f"**{entry['advice']}**"
+        head = f"| {name} | {entry['rows']['test']:,} |"
+        for way in entry["arms"]:
+            scores = [f"{100 * value:.1f}%" for value in (way["score"], *way["interval"], way["bad_end"])]
+            score, low, high, least = scores
+            rows.append(f"{head} {way['name']} | {score} | {low} to {high} | {least} | {advice} |")
+            head, advice = "| | |", ""
+        if not entry["arms"]:
+            rows.append(f"{head} | | | | {advice}: {entry['reason']} |")
+    return "\n".join(rows)
+
+
 if __name__ == "__main__":
-    chosen = sys.argv[2] if sys.argv[1:2] == ["--base"] else str(real_base())
     with tempfile.TemporaryDirectory() as temporary:
-        found = run(Path(temporary), Path(os.environ["WHET_DATA"]), chosen)
-    print(json.dumps(found, indent=1))
-    write_tables(PAGE, {"flywheel": table(found)})
+        if sys.argv[1:2] == ["real"]:
+            base = sys.argv[2] if sys.argv[2:] else str(real_base())
+            found = run(Path(temporary), Path(os.environ["WHET_DATA"]), base)
+            print(table({f"{name_of(entry)} (right: {RIGHT[name_of(entry)]})": entry for entry in found["workloads"]}))
+            print(f"\n> {found['sentence']}")
+        else:
+            write_tables(DOCS / "choosing" / "flywheel.md", {"stand-ins": table(stand_ins(Path(temporary)))})

@@ -10,31 +10,13 @@ from typing import Any
 
 import pytest
 
-import whet
 from bench.shown import flywheel as shown
-
-GOAL = 0.7
-KEYS = {"agreement": GOAL, "keep": False, "evaluate.forgetting": False, "evaluate.against": ["base"]}
-UNTUNED = KEYS | {"steps": 1, "evaluate.every": 1}
-TOPICS = "parcel refund repair invoice login allergy ticket rental visa garden tyre recipe".split()
-CODES = "amber birch coral delta ember flint".split()
-
-
-def advised(folder: Path, pairs: list[tuple[str, str]], **keys: Any) -> dict[str, Any]:
-    log = shown.write_log(folder / f"log-{len(list(folder.iterdir()))}.jsonl", {"desk": pairs})
-    (found,) = whet.flywheel(log, run_root=folder / "runs", **keys)["workloads"]
-    return found
 
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """The demo's messages to strict JSON, which nano cannot do before it has learned it."""
     folder = tmp_path_factory.mktemp("flywheel")
-    return folder, advised(folder, shown.desk(900), **KEYS)
-
-
-def merged(run: str, folder: Path) -> str:
-    return str(whet.export(run, "merged", out=folder / f"merged-{run}", run_root=folder / "runs")["folder"])
+    return folder, shown.tuning_case(folder)
 
 
 @pytest.mark.slow
@@ -47,41 +29,34 @@ def test_tuning_is_needed(tuned: tuple[Path, dict[str, Any]]) -> None:
 @pytest.mark.slow
 def test_a_base_that_learned_it_already_is_enough(tuned: tuple[Path, dict[str, Any]]) -> None:
     folder, found = tuned
-    again = advised(folder, shown.desk(300, seed=77), base=merged(found["run"], folder), **UNTUNED)
+    again = shown.base_case(folder, found["run"])
     assert again["advice"] == "base is enough", (again["reason"], again["arms"])
-
-
-def told(draw: random.Random, topic: str) -> str:
-    return f"{topic} {' '.join(draw.choice(TOPICS) + str(draw.randrange(999)) for _ in range(6))}"
 
 
 @pytest.mark.slow
 def test_examples_are_enough_for_a_base_that_follows_them(tmp_path: Path) -> None:
-    """A nano that has learned to answer as was answered just before, and topics whose answers no prompt tells."""
-    draw, rows = random.Random(0), []
-    for _ in range(900):
-        code, messages = draw.choice(CODES), []
-        for turn in range(4):
-            messages.append({"role": "user", "content": told(draw, draw.choice(TOPICS))})
-            messages.append({"role": "assistant", "content": code} | ({"weight": 0} if turn == 0 else {}))
-        rows.append({"messages": messages})
-    copying = whet.train(rows, name="copying", run_root=tmp_path / "runs", keep=False)
-
-    code_of = {topic: CODES[number % len(CODES)] for number, topic in enumerate(TOPICS)}
-    pairs = []
-    for _ in range(300):
-        topic = draw.choice(TOPICS)
-        pairs.append((f"{topic} {topic} {told(draw, topic)}", code_of[topic]))
-    found = advised(tmp_path, pairs, base=merged(copying["run"], tmp_path), **UNTUNED)
+    found = shown.few_shot_case(tmp_path)
     assert found["advice"] == "few-shot is enough", (found["reason"], found["arms"])
 
 
 @pytest.mark.slow
 def test_answers_in_the_wrong_places_are_not_learned_and_constant_ones_need_no_model(tmp_path: Path) -> None:
-    pairs = shown.desk(200, seed=5)
-    asked, answers = zip(*pairs, strict=True)
+    asked, answers = zip(*shown.desk(200, seed=5), strict=True)
     mixed = random.Random(1).sample(answers, len(answers))
-    shuffled = advised(tmp_path, list(zip(asked, mixed, strict=True)), **UNTUNED)
+    shuffled = shown.advised(tmp_path, list(zip(asked, mixed, strict=True)), **shown.UNTUNED)
     assert shuffled["advice"] == "keep the big one", shuffled["arms"]
-    constant = advised(tmp_path, [(text, json.dumps({"intent": "other"})) for text in asked], **UNTUNED)
+    constant = shown.advised(tmp_path, [(text, json.dumps({"intent": "other"})) for text in asked], **shown.UNTUNED)
     assert constant["advice"] == "a fixed answer is enough", constant["arms"]
+
+
+def test_the_log_holds_what_its_table_says(tmp_path: Path, data_dir: Path) -> None:
+    pairs = {"numbers": shown.numbers(40), "desk": shown.desk(60), "bank": shown.bank(20, data_dir)}
+    log = shown.write_log(tmp_path / "log.jsonl", pairs)
+    listed = shown.flywheel(log, workloads=True, agreement=0.5, run_root=tmp_path)["workloads"]
+    assert [(shown.name_of(entry), entry["requests"]) for entry in listed] == [
+        ("desk", 60),
+        ("numbers", 40),
+        ("bank", 20),
+    ]
+    assert all(entry["systems"] > 5 and entry["ordered_by"] == "time" for entry in listed)
+    assert sum(shown.SIZES.values()) == 2000
