@@ -117,7 +117,8 @@ def _row_of(trace: Trace, place: int) -> tuple[LoggedRow | None, str]:
 
 def _answer(trace: Trace) -> tuple[Message | None, bool, str]:
     """The answer to learn, whether people gave it, or why there is none."""
-    wanted = {normalise(one.corrected): one.corrected for one in trace.feedback if (one.corrected or "").strip()}
+    told = [one.corrected for one in trace.feedback if one.corrected is not None]
+    wanted = {normalise(text): text for text in told if text.strip()}
     if len(wanted) > 1:
         return None, False, DISAGREE
     if wanted:

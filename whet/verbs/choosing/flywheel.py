@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def flywheel(
     traces = _of_model(read.traces, model)
     observer.phase("finding workloads", len(traces))
     found = _chosen(find_workloads(traces), only)
-    metric = str(overrides.get("evaluate.metric", "auto"))
+    metric = _metric(overrides)
 
     entries, judged = [], []
     for workload in found:
@@ -236,6 +236,13 @@ def _prices(price_in: float | None, price_out: float | None) -> Prices | None:
     if price_in < 0 or price_out < 0:
         raise InputError("a price is negative", where="--price-in, --price-out", value=min(price_in, price_out))
     return Prices(price_in, price_out)
+
+
+def _metric(overrides: dict[str, Any]) -> str:
+    """The metric that is asked for, as a key or within its group."""
+    group = overrides.get("evaluate")
+    within = group.get("metric", "auto") if isinstance(group, Mapping) else "auto"
+    return str(overrides.get("evaluate.metric", within))
 
 
 def _refuse_bounds(agreement: float, most: int, machine: float) -> None:

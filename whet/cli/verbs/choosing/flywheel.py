@@ -174,11 +174,12 @@ def _ways_of(entry: dict[str, Any]) -> Any:
 
     rows = []
     for way in entry["arms"]:
+        low, high = way["interval"]
         rows.append(
             (
                 ("→ " if way["name"] == entry["way"] else "  ") + way["label"],
                 format_score(way["score"], None),
-                format_range(*way["interval"], None),
+                format_range(low, high, None),
                 format_score(way["bad_end"], None),
                 f"${way['usd_per_1000']:.4g}",
                 f"{way['seconds_per_answer']:.3f} s",
