@@ -12,8 +12,9 @@ import torch
 
 import whet
 from whet.cli.main import run as command
-from whet.errors import InputError
+from whet.errors import DataError, InputError
 from whet.generation import teacher
+from whet.verbs.choosing import flywheel as verb
 from whet.verbs.choosing import workload_run
 
 THINGS = "kettle lamp tent drill chair coat phone bag book bell fan rug pen torch scooter camera clock pan".split()
@@ -109,8 +110,26 @@ def test_what_is_finished_is_returned_and_other_prices_ask_nothing(
     dear = whet.flywheel(log, run_root=log.parent / "runs", **SMALL | {"machine_usd_per_hour": 90_000.0})
     assert dear["workloads"][0]["advice"] == "a fixed answer is enough" or "costs" in dear["workloads"][0]["reason"]
     assert dear["workloads"][0]["arms"][1]["usd_per_1000"] > result["workloads"][0]["arms"][1]["usd_per_1000"]
+    moved = log.with_name("moved.jsonl")
+    lines = log.read_text("utf-8").splitlines(keepends=True)
+    moved.write_text("".join(reversed(lines)), "utf-8")
+    again = whet.flywheel(moved, run_root=log.parent / "runs", **SMALL)
+    assert [entry["run"] for entry in again["workloads"]] == [entry["run"] for entry in result["workloads"]]
     fewer = whet.flywheel([log], only=result["workloads"][0]["id"], run_root=log.parent / "runs", **SMALL)
     assert len(fewer["workloads"]) == 1 and fewer["workloads"][0] == result["workloads"][0]
+
+
+def test_rows_that_a_base_cannot_learn_leave_the_workload_with_the_reason(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: Any) -> None:
+        raise DataError("the template leaves tools out", where="x:1")
+
+    monkeypatch.setattr(verb, "compared", refuse)
+    found = whet.flywheel(log, run_root=tmp_path, **SMALL)
+    assert found["workloads"][0]["advice"] == "left"
+    assert found["workloads"][0]["reason"] == "the base cannot learn it: the template leaves tools out"
+    assert (found["advice"], found["savings"]["saved_usd"]) == ("keep the big one", 0.0)
 
 
 def test_the_command_lists_plans_and_prints_one_object(

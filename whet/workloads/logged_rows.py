@@ -41,11 +41,14 @@ class LoggedRow:
     """Of the request in the log, for rows without times."""
     corrected: bool
     """The answer is one that people wanted in the place of the big model's."""
+    named: bool
+    """The log itself names the request: `trace` is not only its place there."""
 
     def written(self) -> dict[str, Any]:
-        """A row of a file of data."""
+        """A row of a file of data, the same when the log has moved or its lines have."""
         tools = {"tools": self.tools} if self.tools else {}
-        return {"messages": self.messages} | tools | {"trace": self.trace}
+        trace = {"trace": self.trace} if self.named else {}
+        return {"messages": self.messages} | tools | trace
 
 
 @dataclass(slots=True)
@@ -112,7 +115,8 @@ def _row_of(trace: Trace, place: int) -> tuple[LoggedRow | None, str]:
     if any(message is None for message in messages):
         return None, NOT_TEXT
     said: list[Message] = redacted_value([*messages, answer])
-    return LoggedRow(said, redacted_value(trace.tools), trace.id, trace.at, place, corrected), ""
+    tools, named = redacted_value(trace.tools), trace.id != trace.where
+    return LoggedRow(said, tools, trace.id, trace.at, place, corrected, named), ""
 
 
 def _answer(trace: Trace) -> tuple[Message | None, bool, str]:
