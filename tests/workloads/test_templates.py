@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from whet.workloads.templates import masked, templates_of
@@ -19,6 +21,8 @@ def one_each(*texts: str, requests: int = 10) -> int:
     "first, second",
     [
         ("You help. Today is 2026-11-03.", "You help. Today is 2026-12-24."),
+        ("It is 2026-11-03T14:02:11Z.", "It is 2027-01-30T09:41:00Z."),
+        ("It is 03/11/2026 14:02.", "It is 12/1/2026 9:41."),
         ("You help. Today is Tuesday, 3 November 2026.", "You help. Today is Monday, 1 June 2027."),
         ("You help. It is November 3, 2026, 14:02.", "You help. It is May 12, 2027, 09:41 am."),
         ("Session 3f2504e0-4f89-11d3-9a0c-0305e82c3301.", "Session 9b2504e0-4f89-11d3-9a0c-0305e82c33ff."),
@@ -28,6 +32,12 @@ def one_each(*texts: str, requests: int = 10) -> int:
 )
 def test_two_that_differ_in_a_date_a_number_or_an_id_are_one(first: str, second: str) -> None:
     assert masked(first) == masked(second) and one_each(first, second) == 1
+
+
+def test_a_long_prompt_of_words_that_hang_together_takes_no_time() -> None:
+    began = time.process_time()
+    assert masked("a-" * 50_000 + "b") and masked("word " * 50_000)
+    assert time.process_time() - began < 5, "an unbounded pattern takes minutes"
 
 
 def test_names_are_a_variable_where_there_are_many_of_them() -> None:
