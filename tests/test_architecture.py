@@ -45,7 +45,9 @@ INSIDE = {
         "float32_copy attention base_identity logits fused adapter_options adapter policy architecture_proof gguf base "
         "heads machine_speed saved_model open base_check interpolate"
     ),
-    "monitoring": "trace expected evidence prompt_features watches alarm questions looking feedback_rows logs",
+    "monitoring": (
+        "trace expected memory evidence prompt_features watches alarm questions looking feedback_rows logs alerts"
+    ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
         "decoding_proof engine throughput serving chat_client self_generated collection teacher"

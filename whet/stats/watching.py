@@ -11,7 +11,12 @@ The capital is spread over how much and how often ranks are small, and over when
 1 / (s (s + 1)) waits for each start s, so that months without a change do not use it up (the mixture form of the
 detectors of Shin, Ramdas and Rinaldo 2023, arXiv:2203.03532).
 
-Shape legend: J strategies.
+All scores so far need memory without end, so ranks are exact among the first MOST of them, and later scores are held to
+these: of each cut the bar is put so high that it is above the true quantile but for a chance of `spend` (the binomial
+bound of an order statistic; Vovk 2012, "Conditional validity of inductive conformal predictors"). Given such bars a bet
+on small ranks still cannot be expected to win, so that the two chances add up: 1 / capital and `spend`.
+
+Shape legend: J strategies, N scores.
 """
 
 from __future__ import annotations
@@ -20,7 +25,10 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 
+from typing import Any
+
 import numpy as np
+from scipy.stats import binom
 
 SHARES = (0.05, 0.15, 0.4, 0.8)
 """Of the capital that is put on a small rank."""
@@ -28,6 +36,10 @@ CUTS = (0.02, 0.1, 0.3)
 """What a small rank is: at most this."""
 STRIDE = 25
 """Observations from one start to the next."""
+MOST = 10_000
+"""Scores that ranks are exact among."""
+SPENT = 0.02
+"""Share of a level that goes to the bars."""
 SHARE_J = np.array([share for share in SHARES for _ in CUTS])
 CUT_J = np.array([cut for _ in SHARES for cut in CUTS])
 GAIN_J = np.log(1 - SHARE_J + SHARE_J / CUT_J)
@@ -35,21 +47,51 @@ LOSS_J = np.log(1 - SHARE_J)
 
 
 class RankedScores:
-    """All scores so far, in order."""
+    """The first MOST scores, in order; behind them, bars. `spend` is the chance that the bars are too low."""
 
-    def __init__(self, scores: Iterable[float] = ()) -> None:
+    def __init__(self, scores: Iterable[float] = (), spend: float = 1e-3, seed: int = 0) -> None:
         self.scores = sorted(scores)
-
-    def __len__(self) -> int:
-        return len(self.scores)
+        self.bars: list[tuple[float, float]] | None = None
+        """Of each cut, the smallest the first: a score above it, or as high with a larger tie, is small in rank."""
+        self.spend, self.seed = spend, seed
+        self._settle()
 
     def rank(self, score: float, tie: float) -> float:
         """The p-value of a score that has come, which is kept: the share of all scores, itself among them, that are
-        above it; of those that equal it a share of `tie`, uniform in (0, 1)."""
+        above it; of those that equal it a share of `tie`, uniform in (0, 1). Behind the first MOST, the smallest cut
+        that the p-value is known to be below, or 1."""
+        if self.bars is not None:
+            return next((cut for cut, bar in zip(CUTS, self.bars, strict=True) if (score, 1 - tie) > bar), 1.0)
         above = len(self.scores) - bisect_right(self.scores, score)
         equal = len(self.scores) - above - bisect_left(self.scores, score)
         insort(self.scores, score)
-        return (above + tie * (equal + 1)) / len(self.scores)
+        p = (above + tie * (equal + 1)) / len(self.scores)
+        self._settle()
+        return p
+
+    def state(self) -> dict[str, Any]:
+        return {"scores": np.array(self.scores, float), "bars": self.bars, "spend": self.spend, "seed": self.seed}
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> RankedScores:
+        found = cls((), state["spend"], state["seed"])
+        found.scores = state["scores"].tolist()
+        found.bars = None if state["bars"] is None else [(score, tie) for score, tie in state["bars"]]
+        return found
+
+    def _settle(self) -> None:
+        """Puts the bars where there are enough scores. Of more than MOST, which were known at once, all count."""
+        size = len(self.scores)
+        if size < MOST:
+            return
+        tie_N = np.random.default_rng(self.seed).random(size)
+        order_N = np.lexsort((tie_N, self.scores))
+        self.bars = []
+        for cut in CUTS:
+            above = int(binom.ppf(self.spend / len(CUTS), size, cut))
+            place = int(order_N[-above]) if above > 0 else -1
+            self.bars.append((self.scores[place], float(tie_N[place])) if above > 0 else (math.inf, 1.0))
+        self.scores = []
 
 
 class Wager:
@@ -66,6 +108,24 @@ class Wager:
         self._gained_J = np.zeros(len(SHARE_J))
         """Since the best start of each strategy."""
         self._began_J = np.zeros(len(SHARE_J), np.int64)
+
+    def state(self) -> dict[str, Any]:
+        """All that the next bet depends on."""
+        numbers = {"bets": self.bets, "starts": self.starts, "log_capital": self.log_capital, "most": self.most}
+        return numbers | {"log_J": self._log_J.copy(), "gained_J": self._gained_J.copy(), "began_J": self._began_J.copy()}
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> Wager:
+        found = cls()
+        found.bets, found.starts = state["bets"], state["starts"]
+        found.log_capital, found.most = state["log_capital"], state["most"]
+        found._log_J, found._gained_J, found._began_J = state["log_J"], state["gained_J"], state["began_J"]
+        return found
+
+    @property
+    def begins(self) -> set[int]:
+        """The bets, counted from 0, at which strategies began their best."""
+        return set(self._began_J.tolist())
 
     def bet(self, p: float) -> float:
         """The logarithm of the capital after this p-value."""
