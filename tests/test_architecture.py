@@ -46,7 +46,8 @@ INSIDE = {
         "heads machine_speed saved_model open base_check interpolate"
     ),
     "monitoring": (
-        "trace expected memory evidence prompt_features watches alarm questions looking feedback_rows logs alerts"
+        "trace expected memory evidence prompt_features watches alarm questions looking feedback_rows logs "
+        "alerts standing"
     ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
@@ -79,8 +80,8 @@ INSIDE = {
         "inspection task_score target publishing exporting importing"
     ),
     "verbs": (
-        "listing inputs steps studies init judge monitor runs versions models check show collect plan tune train "
-        "evaluate chat demo releases"
+        "listing inputs steps studies init judge monitor upkeep runs versions models check show collect plan tune "
+        "train evaluate chat demo releases"
     ),
     "server": (
         "errors settings bases database metrics access files jobs telemetry traces inference knowledge service routes "
@@ -106,7 +107,7 @@ RAW = {WHET / "recipe" / "files" / "teachers.py"}
 LIGHT = "errors types pulse observer building text recipe model_server store demo_data planning rewards cli".split()
 VERBS = (
     "tune train evaluate plan check show collect compare curve failures frontier take chat judge init runs models demo "
-    "export prove serve monitor launch"
+    "export prove serve monitor watch launch"
 ).split()
 """A package with such a name would hide the function of the same name on `whet`."""
 MOST_FILES = 20

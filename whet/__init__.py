@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         take,
         train,
         tune,
+        watch,
     )
     from whet.recipe.load import load_recipe
     from whet.recipe.schema import Recipe
@@ -89,6 +90,7 @@ __all__ = [
     "take",
     "train",
     "tune",
+    "watch",
 ]
 
 

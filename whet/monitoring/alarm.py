@@ -106,3 +106,11 @@ def examples_of(shown: Iterable[Shown], score: str) -> list[dict[str, Any]]:
         | {"asked": one["asked"], "answer": one["answer"]}
         for one in islice(shown, SHOWN)
     ]
+
+
+def without_words(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    """An alarm as a dictionary, without anything that people wrote or were answered."""
+    told = {key: value for key, value in alarm.items() if key != "wordless"}
+    examples = [{key: one[key] for key in one if key not in ("asked", "answer")} for one in alarm["examples"]]
+    rate = {key: value for key, value in alarm["rate"].items() if key != "kinds"}
+    return told | {"sentence": alarm["wordless"] or alarm["sentence"], "examples": examples, "rate": rate}

@@ -8,17 +8,18 @@ the whole stream. What is kept between two looks is `Lookout.state`, whose size 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Literal, TypedDict
 
-from whet.monitoring.alarm import Alarm, Question, Seen
+from whet.errors import InputError, nearest
+from whet.monitoring.alarm import Alarm, Question, Seen, without_words, written_time
 from whet.monitoring.evidence import ALPHA
 from whet.monitoring.expected import Expected
 from whet.monitoring.memory.arrival import Arrival, arrivals, place_of
 from whet.monitoring.memory.versions import Versions
 from whet.monitoring.questions import drift, feedback, form, scores, speed
-from whet.monitoring.questions.question import AT_ONCE, StandingQuestion, Told
+from whet.monitoring.questions.question import StandingQuestion, Told
 from whet.monitoring.trace import Trace
 
 Looking = Callable[[Sequence[Trace], Expected, float], Seen]
@@ -30,6 +31,25 @@ LOOKING: dict[Question, Looking] = {
     "speed": speed.look,
 }
 """Each question alone, put to traces at once."""
+SETTLED = 100
+"""After so many requests, alarms are ended that are over: at the same ones, however often somebody looks."""
+MOST_CLOSED = 50
+"""Alarms that are over and kept."""
+
+
+class Closed(TypedDict):
+    """An alarm that is over."""
+
+    id: str
+    question: Question
+    how: Literal["acknowledged", "resolved"]
+    why: str | None
+    at: str | None
+    """The time of the last request then."""
+    of: str | None
+    """The alarm of the same cause that it was told with."""
+    alarm: dict[str, Any]
+    """Without what people wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +73,7 @@ class Lookout:
         self.traces = 0
         self.times: list[float] | None = None
         """The first and the last, as seconds since 1970."""
+        self.closed: list[Closed] = []
 
     @property
     def questions(self) -> dict[Question, StandingQuestion]:
@@ -61,8 +82,10 @@ class Lookout:
     def take(self, traces: Iterable[Trace]) -> int:
         """Requests that no look has seen yet, in the order in which they came. Gives how many there were."""
         arrived, before = arrivals(traces, self.traces), self.traces
-        while piece := list(islice(arrived, AT_ONCE)):
+        while piece := list(islice(arrived, SETTLED - self.traces % SETTLED)):
             self._take_piece(piece)
+            if self.traces % SETTLED == 0:
+                self._settle()
         return self.traces - before
 
     def hear(self, traces: Iterable[tuple[Trace, Trace]]) -> None:
@@ -80,9 +103,19 @@ class Lookout:
         alarms = [one.alarm for one in seen.values() if one.alarm is not None]
         return Monitored(seen, sorted(self._joined(alarms), key=lambda alarm: alarm.first))
 
-    def alarmed(self) -> dict[str, StandingQuestion]:
-        """The questions that have an alarm, by its id."""
-        return {one.alarm_id: one for one in self.questions.values() if one.crossing is not None}
+    def acknowledge(self, name: str, why: str | None = None) -> list[str]:
+        """Ends an alarm, by its id, and those of the same cause: what was new is known from here on. Gives the ids of
+        all that ended. Raises InputError for an alarm that is not there."""
+        alarms = self.look().alarms
+        open_now = {alarm.id: [alarm.question] for alarm in alarms}
+        for alarm in alarms:
+            open_now[alarm.id] += [other["question"] for other in alarm.also]
+            open_now |= {other["id"]: [other["question"]] for other in alarm.also}
+        if name not in open_now:
+            known = ", ".join(open_now) or "none"
+            what = f"there is no such alarm{nearest(name, open_now)}"
+            raise InputError(what, where="--acknowledge", value=name, fix=f"open alarms: {known}")
+        return [self._close(self.questions[question], "acknowledged", why) for question in reversed(open_now[name])]
 
     def forget(self, gone: Collection[str]) -> None:
         """The words of requests that were erased, by their ids."""
@@ -96,14 +129,15 @@ class Lookout:
 
     def state(self) -> dict[str, Any]:
         kept = {name: question.state() for name, question in self.questions.items()}
-        return {"questions": kept, "versions": self.versions.state(), "traces": self.traces, "times": self.times}
+        counted = {"traces": self.traces, "times": self.times, "closed": self.closed}
+        return {"questions": kept, "versions": self.versions.state()} | counted
 
     def restore(self, state: dict[str, Any]) -> None:
         """Of a lookout with the same expectations."""
         for name, question in self.questions.items():
             question.restore(state["questions"][name])
         self.versions.restore(state["versions"])
-        self.traces, self.times = state["traces"], state["times"]
+        self.traces, self.times, self.closed = state["traces"], state["times"], state["closed"]
 
     def _take_piece(self, piece: Sequence[Arrival]) -> None:
         new = self.drift.mark(self.drift.beginning(piece))
@@ -114,6 +148,34 @@ class Lookout:
             self.versions.take(arrived)
         self._note_times([trace.at for _, trace in piece if trace.at is not None])
         self.traces += len(piece)
+
+    def _settle(self) -> None:
+        for question in self.questions.values():
+            if question.ended:
+                self._close(question, "resolved", None)
+
+    def _close(self, question: StandingQuestion, how: Literal["acknowledged", "resolved"], why: str | None) -> str:
+        seen = question.seen(self.versions)
+        assert seen.alarm is not None
+        drifted = self.drift.alarm_id if self.drift.crossing is not None else None
+        joined = question is not self.drift and drifted is not None and question.silent_without_new
+        self.closed.append(
+            {
+                "id": seen.alarm.id,
+                "question": seen.question,
+                "how": how,
+                "why": why,
+                "at": written_time(self.times[1]) if self.times else None,
+                "of": drifted if joined else None,
+                "alarm": without_words(asdict(seen.alarm)),
+            }
+        )
+        self.closed = self.closed[-MOST_CLOSED:]
+        if how == "acknowledged":
+            question.accept()
+        else:
+            question.begin_again()
+        return self.closed[-1]["id"]
 
     def _is_new(self, arrived: Arrival, new: dict[int, bool]) -> bool:
         """Also where it goes on with a conversation that a new prompt began."""

@@ -24,7 +24,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
-
 from typing import Any
 
 import numpy as np
@@ -112,7 +111,11 @@ class Wager:
     def state(self) -> dict[str, Any]:
         """All that the next bet depends on."""
         numbers = {"bets": self.bets, "starts": self.starts, "log_capital": self.log_capital, "most": self.most}
-        return numbers | {"log_J": self._log_J.copy(), "gained_J": self._gained_J.copy(), "began_J": self._began_J.copy()}
+        return numbers | {
+            "log_J": self._log_J.copy(),
+            "gained_J": self._gained_J.copy(),
+            "began_J": self._began_J.copy(),
+        }
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Wager:

@@ -29,14 +29,13 @@ def expected() -> Expected:
 def stream(rows: int, change_at: int, seed: int = 4) -> list[Trace]:
     """New prompts, which are answered out of form; people and times that turn for the worse, too."""
     random, new = Random(seed), kitchen(rows)
-    texts = [
-        new[n] if n >= change_at and random.random() < 0.3 else text for n, text in enumerate(desk(rows, seed=3))
-    ]
+    texts = [new[n] if n >= change_at and random.random() < 0.3 else text for n, text in enumerate(desk(rows, seed=3))]
     traces = []
     for n, trace in enumerate(asked(texts)):
         later = n >= change_at
-        said = Feedback(label="card" if random.random() < (0.5 if later else 0.9) else "transfer")
-        told = {"answer": "Well, hm." if "fridge" in trace.asked else "card", "feedback": (said,)}
+        told = {"answer": "Well, hm." if "fridge" in trace.asked else random.choice(LABELS)}
+        right = random.random() < (0.5 if later else 0.9)
+        told["feedback"] = (Feedback(good=right), Feedback(label=told["answer"] if right else "card"))
         times = {"seconds": (3.0 if later else 1.0) * random.lognormvariate(0, 0.3), "answer_tokens": 20}
         named = {"conversation": f"c{n // 2}" if n % 5 == 0 else None, "at": 1e9 + n}
         traces.append(replace(trace, **told, **times, **named, version="one" if n < 300 else "two"))
@@ -44,14 +43,16 @@ def stream(rows: int, change_at: int, seed: int = 4) -> list[Trace]:
 
 
 def in_pieces(traces: Sequence[Trace], expected: Expected, pieces: int, file: Path) -> Lookout:
-    """Each piece by a lookout of its own, which knows of the others what is in the file."""
-    for piece in np.array_split(np.arange(len(traces)), pieces):
-        lookout = Lookout(expected)
-        state = read_state(file)
-        if state is not None:
+    """Every tenth piece by a lookout of its own, which knows of those before what is in the file."""
+    lookout = Lookout(expected)
+    for number, piece in enumerate(np.array_split(np.arange(len(traces)), pieces)):
+        if number % 10 == 9:
+            write_state(file, lookout.state())
+            lookout = Lookout(expected)
+            state = read_state(file)
+            assert state is not None
             lookout.restore(state)
         lookout.take([traces[n] for n in piece])
-        write_state(file, lookout.state())
     return lookout
 
 

@@ -1,4 +1,4 @@
-"""Names that have been seen: the latest, by hashes of eight bytes, so that the room is bounded whatever the names are."""
+"""Names that have been seen: the latest, by hashes of eight bytes, so that the room is bounded."""
 
 from __future__ import annotations
 

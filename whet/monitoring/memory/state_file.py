@@ -1,5 +1,5 @@
-"""A state as one plain file: numpy's zip of arrays, one of them the JSON of all the rest. It appears whole or not at all,
-and reading it runs nothing."""
+"""A state as one plain file: numpy's zip of arrays, one of them the JSON of all the rest. It appears whole or not at
+all, and reading it runs nothing."""
 
 from __future__ import annotations
 

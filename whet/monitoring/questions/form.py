@@ -39,7 +39,9 @@ class FormQuestion(SteadyQuestion):
     def seen(self, versions: Versions) -> Seen:
         watched, crossed = self.steady.watched, self.steady.crossed
         if not watched:
-            why = f"not looked at: more than {BASELINE} requests are needed, because the run has no test answers to go by"
+            why = (
+                f"not looked at: more than {BASELINE} requests are needed, because the run has no test answers to go by"
+            )
             return not_watched("form", why)
 
         facts = {"rates": {watch.name: self.steady.rate(watch.name, 0) for watch in watched}}

@@ -60,8 +60,8 @@ class SpeedQuestion(SteadyQuestion):
     def seen(self, versions: Versions) -> Seen:
         crossed = self.steady.crossed
         if not self.steady.watched:
-            why = f"not looked at: {ENOUGH} traces with their times are needed, because the first {FIRST_WINDOWS * WINDOW}"
-            return not_watched("speed", f"{why} are what later ones are held to")
+            why = f"not looked at: {ENOUGH} traces with their times are needed, because the first"
+            return not_watched("speed", f"{why} {FIRST_WINDOWS * WINDOW} are what later ones are held to")
 
         facts = {"before": quantiles(self.first), "after": quantiles(self._since(FIRST_WINDOWS * WINDOW))}
         if not crossed:

@@ -68,9 +68,7 @@ class Steady:
     def silent_without_new(self) -> bool:
         """Whether the requests whose prompts are not new tell of no change, and are enough to say so."""
         others = [self.others[watch.name] for watch in self.crossed]
-        enough = all(
-            other.watched and other.seen >= ENOUGH_OTHERS * self.watches[other.name].seen for other in others
-        )
+        enough = all(other.watched and other.seen >= ENOUGH_OTHERS * self.watches[other.name].seen for other in others)
         return enough and all(other.crossing is None for other in others)
 
     @property

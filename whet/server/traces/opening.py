@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, make_url, select
@@ -13,7 +14,10 @@ from whet.monitoring.trace import Trace
 from whet.server.database.opening import Database, open_database
 from whet.server.database.tables import projects, traces
 from whet.server.settings import Settings
-from whet.server.traces.reading import TraceFilter, read_traces
+from whet.server.traces.reading import TraceFilter, missing, read_spoken_of, read_traces
+
+WATCHES = "watches"
+"""Folder of a service that states of `whet watch` lie in."""
 
 
 def open_traces(
@@ -38,21 +42,71 @@ def open_traces(
     return _read_and_close(database, wanted, newest)
 
 
+class ServiceSource:
+    """The traces of a service, for a watch (whet/monitoring/memory/source.py). Each call opens the database anew, and
+    raises as `open_traces`."""
+
+    in_order = True
+
+    def __init__(self, home: Path | str, project: str = "default") -> None:
+        self.home, self.project = home, project
+        self.folder = None if "://" in str(home) else Path(home) / WATCHES
+        shown = _shown(home) if self.folder is None else str(Path(home).resolve())
+        self.name = f"{shown} {project}"
+
+    def since(self, at: float | None) -> Iterator[Trace]:
+        return open_traces(self.home, self.project, since=at)
+
+    def latest(self, most: int) -> Iterator[Trace]:
+        return open_traces(self.home, self.project, newest=most)
+
+    def spoken_of(self, after: float) -> Iterator[Trace]:
+        database, found = open_service(self.home, self.project)
+        try:
+            yield from read_spoken_of(database, TraceFilter(found), after)
+        finally:
+            database.close()
+
+    def gone(self, ids: Collection[str]) -> set[str]:
+        database, found = open_service(self.home, self.project)
+        try:
+            with database.read() as connection:
+                return missing(connection, found, ids)
+        finally:
+            database.close()
+
+
 def open_service(home: Path | str, project: str) -> tuple[Database, str]:
     """The database of a service, and the id of a project of this name. Raises as open_traces."""
     try:
         database = open_database(_url_of(home), migrate=False)
+    except InputError as error:
+        if error.where != "--database":
+            raise
+        fix = f"name the folder of --home, or the URL of the service's database; {error.fix}"
+        raise InputError(error.what, where="--from", value=_hidden(str(error.value)), fix=fix) from error
     except DBAPIError as error:
-        why = str(error.orig).strip().partition("\n")[0]
-        where, fix = _shown(home), "is it running, and is the address right?"
-        raise RunError(f"the database does not answer: {why}", where=where, fix=fix) from error
+        raise _unanswered(home, error) from error
     try:
         with database.read() as connection:
-            found = _project_of(connection, project, str(home))
+            return database, _project_of(connection, project, str(home))
+    except DBAPIError as error:
+        database.close()
+        raise _unanswered(home, error) from error
     except BaseException:
         database.close()
         raise
-    return database, found
+
+
+def _unanswered(home: Path | str, error: DBAPIError) -> RunError:
+    why = str(error.orig).strip().partition("\n")[0]
+    fix = "is it running, and is the address right?"
+    return RunError(f"the database does not answer: {why}", where=_shown(home), fix=fix)
+
+
+def _hidden(url: str) -> str:
+    """Without the password, also where it is no URL that can be taken apart."""
+    return re.sub(r"(://[^:/@\s]*:).*@", r"\1***@", url)
 
 
 def _shown(home: Path | str) -> str:
