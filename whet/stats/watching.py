@@ -16,7 +16,7 @@ these: of each cut the bar is put so high that it is above the true quantile but
 bound of an order statistic; Vovk 2012, "Conditional validity of inductive conformal predictors"). Given such bars a bet
 on small ranks still cannot be expected to win, so that the two chances add up: 1 / capital and `spend`.
 
-Shape legend: J strategies, N scores.
+Shape legend: J strategies, N scores, C cuts and none.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ SHARE_J = np.array([share for share in SHARES for _ in CUTS])
 CUT_J = np.array([cut for _ in SHARES for cut in CUTS])
 GAIN_J = np.log(1 - SHARE_J + SHARE_J / CUT_J)
 LOSS_J = np.log(1 - SHARE_J)
+LOG_FACTOR_CJ = np.array([np.where(np.array(p) <= CUT_J, GAIN_J, LOSS_J) for p in (*CUTS, 1.0)])
+"""What a bet brings, by the smallest cut that the p-value is below, or none."""
+FACTOR_CJ = np.exp(LOG_FACTOR_CJ)
 
 
 class RankedScores:
@@ -103,26 +106,25 @@ class Wager:
         """With what still waits for later starts."""
         self.most = 0.0
         """The largest so far."""
-        self._log_J = np.full(len(SHARE_J), -math.inf)
+        self._capital_J = np.zeros(len(SHARE_J))
+        """Where it falls below what a float can hold, it is nothing beside that of later starts."""
         self._gained_J = np.zeros(len(SHARE_J))
-        """Since the best start of each strategy."""
+        """Since the best start of each strategy, as a logarithm."""
         self._began_J = np.zeros(len(SHARE_J), np.int64)
 
     def state(self) -> dict[str, Any]:
         """All that the next bet depends on."""
         numbers = {"bets": self.bets, "starts": self.starts, "log_capital": self.log_capital, "most": self.most}
-        return numbers | {
-            "log_J": self._log_J.copy(),
-            "gained_J": self._gained_J.copy(),
-            "began_J": self._began_J.copy(),
-        }
+        held = {"capital_J": self._capital_J, "gained_J": self._gained_J, "began_J": self._began_J}
+        return numbers | {name: values.copy() for name, values in held.items()}
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Wager:
         found = cls()
         found.bets, found.starts = state["bets"], state["starts"]
         found.log_capital, found.most = state["log_capital"], state["most"]
-        found._log_J, found._gained_J, found._began_J = state["log_J"], state["gained_J"], state["began_J"]
+        found._capital_J, found._gained_J = state["capital_J"].copy(), state["gained_J"].copy()
+        found._began_J = state["began_J"].copy()
         return found
 
     @property
@@ -133,28 +135,21 @@ class Wager:
     def bet(self, p: float) -> float:
         """The logarithm of the capital after this p-value."""
         if self.bets % STRIDE == 0:
-            self._start()
-        factor_J = np.where(p <= CUT_J, GAIN_J, LOSS_J)
-        self._log_J += factor_J
-        anew_J = self._gained_J <= 0
-        self._began_J[anew_J] = self.bets
-        self._gained_J = np.where(anew_J, 0, self._gained_J) + factor_J
+            self.starts += 1
+            self._capital_J += 1 / (self.starts * (self.starts + 1) * len(SHARE_J))
+        row = bisect_left(CUTS, p)
+        self._capital_J *= FACTOR_CJ[row]
+        self._began_J[self._gained_J <= 0] = self.bets
+        self._gained_J = np.maximum(self._gained_J, 0) + LOG_FACTOR_CJ[row]
         self.bets += 1
-        largest = float(self._log_J.max())
-        at_work = largest + math.log(np.exp(self._log_J - largest).sum())
-        self.log_capital = float(np.logaddexp(at_work, -math.log(self.starts + 1)))
+        self.log_capital = math.log(float(self._capital_J.sum()) + 1 / (self.starts + 1))
         self.most = max(self.most, self.log_capital)
         return self.log_capital
 
     @property
     def since(self) -> int:
         """The bet, counted from 0, from which on the strategy that holds most has gained."""
-        return int(self._began_J[int(self._log_J.argmax())])
-
-    def _start(self) -> None:
-        self.starts += 1
-        share = 1 / (self.starts * (self.starts + 1) * len(SHARE_J))
-        self._log_J = np.logaddexp(self._log_J, math.log(share))
+        return int(self._began_J[int(self._capital_J.argmax())])
 
 
 def log_threshold(alpha: float) -> float:

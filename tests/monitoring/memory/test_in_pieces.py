@@ -1,4 +1,4 @@
-"""Looking at once and looking in pieces, with the state in a file between them, is the same; and the state is bounded."""
+"""Looking at once and looking in pieces, with the state in a file between them, is the same; the state is bounded."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 
 from tests.monitoring.test_drift import asked, desk, kitchen
+from whet.monitoring import evidence
 from whet.monitoring.expected import Expected
 from whet.monitoring.looking import Lookout, look_at
+from whet.monitoring.memory import versions
 from whet.monitoring.memory.state_file import read_state, write_state
+from whet.monitoring.questions import speed
 from whet.monitoring.trace import Feedback, Trace
+from whet.monitoring.watches import drift
+from whet.stats import watching
 
 LABELS = ("card", "transfer", "top-up")
 
@@ -64,3 +69,19 @@ def test_looking_in_fifty_pieces_is_looking_once(expected: Expected, tmp_path: P
     assert [asdict(alarm) for alarm in parts.alarms] == [asdict(alarm) for alarm in whole.alarms]
     assert {name: asdict(seen) for name, seen in parts.seen.items()} == {n: asdict(s) for n, s in whole.seen.items()}
     assert bool(whole.alarms) is (change_at < 700)
+
+
+def test_a_state_is_bounded_however_many_requests_there_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With rooms for a twentieth of what they are, so that they are full after some hundred requests."""
+    monkeypatch.setattr(watching, "MOST", 500)
+    monkeypatch.setattr(drift, "MOST", 500)
+    for room, name in ((evidence, "LATEST"), (evidence, "AFTER"), (drift, "LATEST"), (speed, "LATEST")):
+        monkeypatch.setattr(room, name, 100)
+    monkeypatch.setattr(versions, "LATEST", 100)
+    traces, sizes = stream(4000, 10_000), []
+    lookout = Lookout(Expected(desk(100, seed=9), LABELS, "accuracy", [*LABELS] * 40, [1.0] * 90 + [0.0] * 10))
+    for first in (0, 2000, 3000):
+        lookout.take(traces[first : 2000 if not first else first + 1000])
+        write_state(tmp_path / "state.npz", lookout.state())
+        sizes.append((tmp_path / "state.npz").stat().st_size)
+    assert sizes[2] - sizes[1] < 0.02 * sizes[1], sizes

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from whet.errors import RunFolderError
 from whet.monitoring.alarm import Question, Seen
@@ -20,6 +21,8 @@ HELP = {
     "requests": "Requests that were looked at.",
     "last_pass_timestamp_seconds": "When the last pass ended, in seconds since 1970.",
 }
+BY_QUESTION = ("alarm", "watched")
+"""Of each question; the others are of the model."""
 PREFIX = "whet_monitor_"
 FILE = "figures.json"
 
@@ -53,8 +56,18 @@ def read_figures(home: Path) -> Iterator[Figure]:
     """Of all watches whose states lie in a folder. What cannot be read is passed over: a page of numbers is no place
     for errors, and `whet watch` says them."""
     for path in sorted(home.glob(f"*/{FILE}")):
-        with suppress(RunFolderError, TypeError, KeyError):
-            yield from [Figure(**told) for told in read_json_file(path, "figures")["figures"] if told["name"] in HELP]
+        with suppress(RunFolderError, TypeError, KeyError, ValueError):
+            yield from [_figure(told) for told in read_json_file(path, "figures")["figures"]]
+
+
+def _figure(told: dict[str, Any]) -> Figure:
+    """Raises TypeError, KeyError or ValueError for what is none."""
+    labels = {"model_name": str(told["labels"]["model_name"])}
+    if told["name"] in BY_QUESTION:
+        labels["question"] = str(told["labels"]["question"])
+    if told["name"] not in HELP:
+        raise KeyError(told["name"])
+    return Figure(told["name"], float(told["value"]), labels)
 
 
 def write_textfile(path: Path, figures: list[Figure]) -> None:

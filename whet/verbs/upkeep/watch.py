@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +76,16 @@ def watch(
             observer.phase("reading what it learned")
             expected = expected_of(run, known, run_root, observer)
         standing = StandingWatch(folder, watched_model(run.name, source, served_as, expected), expected)
-        taken = 0
-        if acknowledge is None:
-            observer.phase("looking at the requests")
-            taken = standing.catch_up(source)
-        else:
+        if acknowledge is not None:
             standing.lookout.acknowledge(acknowledge, why)
             standing.save()
-        told = _tell(standing, hook, content, str(model), prometheus)
+        observer.phase("looking at the requests")
+        told = Telling(str(model), hook, content, None if prometheus is None else Path(prometheus))
+        passed = pass_over(standing, source if acknowledge is None else None, told)
         path = str(source.path) if isinstance(source, LogSource) else None
         page = page_of(str(model), run, _read_of(source), standing.lookout, folder, path)
     observer.done()
-    return Result(page | {"busy": False, "new_traces": taken, "state": str(folder)} | told)
+    return Result(page | {"busy": False, "state": str(folder)} | passed)
 
 
 def _make_private(folder: Path) -> None:
@@ -103,23 +101,33 @@ def _read_of(source: Source) -> ReadLog:
     return ReadLog([], stream.form, stream.unread, stream.first_unread) if stream else ReadLog([], "traces", 0, "")
 
 
-def _tell(
-    standing: StandingWatch, hook: Webhook | None, content: bool, model: str, prometheus: Path | str | None
-) -> dict[str, Any]:
-    """Whoever is to hear of it: the book, the webhook, Prometheus."""
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Who is told, and of what."""
+
+    model: str
+    hook: Webhook | None = None
+    content: bool = False
+    prometheus: Path | None = None
+
+
+def pass_over(standing: StandingWatch, source: Source | None, telling: Telling) -> dict[str, Any]:
+    """Takes what came, where there is a source, and tells of it: the book, the webhook, Prometheus. What is known is
+    saved before anybody is told, so that whoever is told once more is told of the same alarm."""
+    taken = 0 if source is None else standing.catch_up(source)
     lookout = standing.lookout
     monitored = lookout.look()
     book = AlertBook(standing.folder / BOOK)
     alarms = [asdict(alarm) for alarm in monitored.alarms]
-    new = book.note(alarms, lookout.closed, hook is not None, content)
+    new = book.note(alarms, lookout.closed, telling.hook is not None, telling.content)
     book.save()
-    sent, trouble = book.deliver(hook.send) if hook is not None else (0, "")
+    sent, trouble = book.deliver(telling.hook.send) if telling.hook is not None else (0, "")
 
-    open_questions = [alarm.question for alarm in monitored.alarms]
-    open_questions += [other["question"] for alarm in monitored.alarms for other in alarm.also]  # type: ignore[misc]
+    alarmed = [alarm.question for alarm in monitored.alarms]
+    alarmed += [other["question"] for alarm in monitored.alarms for other in alarm.also]
     waiting = len(book.queue)
-    figures = figures_of(model, monitored.seen, open_questions, lookout.traces, waiting, time.time())
+    figures = figures_of(telling.model, monitored.seen, alarmed, lookout.traces, waiting, time.time())
     write_figures(standing.folder, figures)
-    if prometheus is not None:
-        write_textfile(Path(prometheus), figures)
-    return {"new": new, "sent": sent, "undelivered": waiting, "trouble": trouble or None}
+    if telling.prometheus is not None:
+        write_textfile(telling.prometheus, figures)
+    return {"new_traces": taken, "new": new, "sent": sent, "undelivered": waiting, "trouble": trouble or None}
