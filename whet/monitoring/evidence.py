@@ -29,7 +29,7 @@ LATEST = 2000
 AFTER = 2000
 """Observations after an alarm that are kept, to become the next reference."""
 ENOUGH_BACK = 20
-"""Observations since a change back that its mean is of, at the least."""
+"""Observations since a change back that its mean is of, at the least; it is looked at anew after so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,10 @@ class Crossing:
         return [self.enough.state(), self.since.state(), self.capital]
 
 
+Observation = tuple[float, Place]
+"""A score, and where it was seen."""
+
+
 class Bets:
     """A wager on ranks, with the places of the observations at which it began to win."""
 
@@ -55,12 +59,17 @@ class Bets:
         self._begun: dict[int, Place] = {}
         self._random = np.random.default_rng(seed)
 
-    def bet(self, score: float, place: Place) -> None:
-        self._begun[self.wager.bets] = place
-        self.wager.bet(self.ranked.rank(score, float(self._random.random())))
+    def bet_all(self, observed: Sequence[Observation]) -> int:
+        """Until the evidence is enough. Gives how many bets there were."""
+        ties = self._random.random(len(observed)).tolist()
+        ranks = [self.ranked.rank(score, tie) for (score, _), tie in zip(observed, ties, strict=True)]
+        first = self.wager.bets
+        self._begun |= {first + n: place for n, (_, place) in enumerate(observed)}
+        made = self.wager.bet_all(ranks, self.threshold)
         if len(self._begun) > 100:
             begins = self.wager.begins
             self._begun = {bet: begun for bet, begun in self._begun.items() if bet in begins}
+        return made
 
     @property
     def enough(self) -> bool:
@@ -105,20 +114,22 @@ class ScoreWatch:
         self._ready = bool(self.reference)
 
     def see(self, score: float, place: Place) -> None:
-        if not self._ready:
-            self.reference.append(score)
-            self._ready = len(self.reference) >= self.baseline
-            return
-        if self.bets is None:
-            self.bets = Bets(self.reference, self.alpha, self.seed)
-        self.seen += 1
-        self.latest.append((place.number, score))
-        if self.crossing is not None:
-            self._look_back(score, place)
-            return
-        self.bets.bet(score, place)
-        if self.bets.enough:
-            self.crossing = Crossing(place, self.bets.since, self.bets.wager.most)
+        self.see_all([(score, place)])
+
+    def see_all(self, observed: Sequence[Observation]) -> None:
+        """One after the other."""
+        done = 0
+        while done < len(observed):
+            if not self._ready:
+                self.reference.append(observed[done][0])
+                self._ready = len(self.reference) >= self.baseline
+                done += 1
+            elif self.crossing is None:
+                done += self._bet(observed[done:])
+            else:
+                self._keep(observed[done : done + 1])
+                self._look_back(*observed[done])
+                done += 1
 
     def rank_among(self, ranked: RankedScores) -> None:
         """From now on; of a score whose meaning has changed."""
@@ -160,6 +171,20 @@ class ScoreWatch:
         """All is as before: the reference stays."""
         self._begin(self.reference)
 
+    def _bet(self, observed: Sequence[Observation]) -> int:
+        """Until there is an alarm. Gives how many were looked at."""
+        if self.bets is None:
+            self.bets = Bets(self.reference, self.alpha, self.seed)
+        made = self.bets.bet_all(observed)
+        self._keep(observed[:made])
+        if self.bets.enough:
+            self.crossing = Crossing(observed[made - 1][1], self.bets.since, self.bets.wager.most)
+        return made
+
+    def _keep(self, observed: Sequence[Observation]) -> None:
+        self.seen += len(observed)
+        self.latest.extend((place.number, score) for score, place in observed)
+
     def _begin(self, reference: Sequence[float]) -> None:
         self.seed += 1000  # other ties than before
         self.reference = list(reference)[:MOST]
@@ -176,8 +201,9 @@ class ScoreWatch:
             self.back = Bets(first, self.alpha, self.seed + 500)
         if self.back is None or self.ended is not None:
             return
-        self.back.bet(-score, place)
-        if self.back.enough and self._as_before(self.back.since):
+        if not self.back.enough:
+            self.back.bet_all([(-score, place)])
+        if self.back.enough and self.seen % ENOUGH_BACK == 0 and self._as_before(self.back.since):
             self.ended = place
 
     def _as_before(self, since: Place) -> bool:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -134,22 +134,46 @@ class Wager:
 
     def bet(self, p: float) -> float:
         """The logarithm of the capital after this p-value."""
-        if self.bets % STRIDE == 0:
-            self.starts += 1
-            self._capital_J += 1 / (self.starts * (self.starts + 1) * len(SHARE_J))
-        row = bisect_left(CUTS, p)
-        self._capital_J *= FACTOR_CJ[row]
-        self._began_J[self._gained_J <= 0] = self.bets
-        self._gained_J = np.maximum(self._gained_J, 0) + LOG_FACTOR_CJ[row]
-        self.bets += 1
-        self.log_capital = math.log(float(self._capital_J.sum()) + 1 / (self.starts + 1))
-        self.most = max(self.most, self.log_capital)
+        self.bet_all([p])
         return self.log_capital
+
+    def bet_all(self, p_values: Sequence[float], enough: float = math.inf) -> int:
+        """One bet after the other, until the logarithm of the capital reaches `enough`. Gives how many there were. Many
+        at once are faster, and the same to the last bit."""
+        row_N = np.searchsorted(CUTS, p_values)
+        done = 0
+        while done < len(row_N):
+            if self.bets % STRIDE == 0:
+                self.starts += 1
+                self._capital_J += 1 / (self.starts * (self.starts + 1) * len(SHARE_J))
+            row_B = row_N[done : done + STRIDE - self.bets % STRIDE]
+            capital_BJ = FACTOR_CJ[row_B]
+            capital_BJ[0] *= self._capital_J
+            np.multiply.accumulate(capital_BJ, axis=0, out=capital_BJ)
+            log_B = np.log(capital_BJ.sum(axis=1) + 1 / (self.starts + 1))
+            over = np.flatnonzero(log_B >= enough)
+            taken = int(over[0]) + 1 if len(over) else len(row_B)
+            self._gain(row_B[:taken])
+            self._capital_J = capital_BJ[taken - 1].copy()
+            self.log_capital = float(log_B[taken - 1])
+            self.most = max(self.most, float(log_B[:taken].max()))
+            done += taken
+            if len(over):
+                break
+        return done
 
     @property
     def since(self) -> int:
         """The bet, counted from 0, from which on the strategy that holds most has gained."""
         return int(self._began_J[int(self._capital_J.argmax())])
+
+    def _gain(self, row_B: np.ndarray) -> None:
+        gained_J = self._gained_J
+        for row in row_B.tolist():
+            self._began_J[gained_J <= 0] = self.bets
+            np.maximum(gained_J, 0, out=gained_J)
+            gained_J += LOG_FACTOR_CJ[row]
+            self.bets += 1
 
 
 def log_threshold(alpha: float) -> float:

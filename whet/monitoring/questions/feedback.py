@@ -15,7 +15,7 @@ from whet.monitoring.questions.question import SteadyQuestion, Told, look_with
 from whet.monitoring.questions.versions import suggested
 from whet.monitoring.trace import Trace
 from whet.monitoring.watches.feedback import badness
-from whet.monitoring.watches.steady import Steady
+from whet.monitoring.watches.steady import Observed, Steady
 from whet.stats.paired import mean_interval
 
 FIRST = 50
@@ -47,7 +47,7 @@ class FeedbackQuestion(SteadyQuestion):
                 continue
             self.heard += 1
             self.latest.append((trace.id, trace.answered_by or "unknown", bad))
-            self.steady.see({BAD: bad}, arrived.place, new)
+            self.steady.see([Observed({BAD: bad}, arrived.place, new)])
             self.shown.add(arrived, {BAD: bad})
 
     def counted(self, trace: Trace) -> bool:

@@ -13,7 +13,7 @@ from whet.monitoring.questions.question import SteadyQuestion, Told, look_with
 from whet.monitoring.questions.versions import suggested
 from whet.monitoring.trace import Trace
 from whet.monitoring.watches.form import FAULTS, FormScores
-from whet.monitoring.watches.steady import BASELINE, Steady
+from whet.monitoring.watches.steady import BASELINE, Observed, Steady
 
 
 def look(traces: Iterable[Trace], expected: Expected, alpha: float = ALPHA) -> Seen:
@@ -30,11 +30,13 @@ class FormQuestion(SteadyQuestion):
         self.steady = Steady(FAULTS, self.scores.references, alpha)
 
     def take(self, told: Sequence[Told]) -> None:
+        observed = []
         for arrived, new in told:
             if self._is_first(arrived.trace):
                 scores = self.scores.of(arrived.trace)
-                self.steady.see(scores, arrived.place, new)
+                observed.append(Observed(scores, arrived.place, new))
                 self.shown.add(arrived, scores)
+        self.steady.see(observed)
 
     def seen(self, versions: Versions) -> Seen:
         watched, crossed = self.steady.watched, self.steady.crossed

@@ -15,7 +15,7 @@ from whet.monitoring.questions.question import SteadyQuestion, Told, look_with
 from whet.monitoring.questions.versions import suggested
 from whet.monitoring.trace import Trace
 from whet.monitoring.watches.scores import BY_LABELS, scored
-from whet.monitoring.watches.steady import Steady
+from whet.monitoring.watches.steady import Observed, Steady
 from whet.stats.paired import mean_interval
 
 FEWEST_TESTED = 20
@@ -51,7 +51,7 @@ class ScoresQuestion(SteadyQuestion):
             self.latest.append(value)
             self.shown.add(arrived, {LOSS: -value})
             if self.tested:
-                self.steady.see({LOSS: -value}, arrived.place, new)
+                self.steady.see([Observed({LOSS: -value}, arrived.place, new)])
 
     def counted(self, trace: Trace) -> bool:
         """Whether what was said of it says something here."""

@@ -17,7 +17,7 @@ from whet.monitoring.questions.question import SteadyQuestion, Told, look_with
 from whet.monitoring.questions.versions import suggested
 from whet.monitoring.trace import Trace
 from whet.monitoring.watches.speed import FIRST_WINDOWS, MEASURES, WINDOW, by_measure, measures_of, medians_of
-from whet.monitoring.watches.steady import Steady
+from whet.monitoring.watches.steady import Observed, Steady
 
 ENOUGH = (FIRST_WINDOWS + 1) * WINDOW
 LATEST = 2000
@@ -54,7 +54,7 @@ class SpeedQuestion(SteadyQuestion):
             self.window.append((arrived.place, measures))
             if len(self.window) == WINDOW:
                 medians = medians_of([held for _, held in self.window])
-                self.steady.see(medians, self.window[0][0], new=True)  # times do not depend on what is new
+                self.steady.see([Observed(medians, self.window[0][0], new=True)])  # times do not depend on what is new
                 self.window = []
 
     def seen(self, versions: Versions) -> Seen:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from whet.monitoring.evidence import ScoreWatch
 from whet.monitoring.memory.arrival import Place
@@ -31,6 +31,13 @@ class Rate(TypedDict):
     traces: int
 
 
+class Observed(NamedTuple):
+    scores: Mapping[str, float]
+    place: Place
+    new: bool = False
+    """Whether the prompt looks unlike the known ones."""
+
+
 class Steady:
     """`names` are all scores that there may ever be: the level of each may not depend on what has come."""
 
@@ -47,12 +54,12 @@ class Steady:
         watches = [ScoreWatch(name, known.get(name, ()), share, n, baseline) for n, name in enumerate(self.names)]
         return {watch.name: watch for watch in watches}
 
-    def see(self, scores: Mapping[str, float], place: Place, new: bool = False) -> None:
-        """`new`: whether the prompt looks unlike the known ones."""
-        for name, score in scores.items():
-            self.watches[name].see(score, place)
-            if not new:
-                self.others[name].see(score, place)
+    def see(self, observed: Sequence[Observed]) -> None:
+        """One after the other."""
+        for name in self.names:
+            told = [(one.scores[name], one.place, one.new) for one in observed if name in one.scores]
+            self.watches[name].see_all([(score, place) for score, place, _ in told])
+            self.others[name].see_all([(score, place) for score, place, new in told if not new])
 
     @property
     def watched(self) -> list[ScoreWatch]:

@@ -83,7 +83,7 @@ def open_service(home: Path | str, project: str) -> tuple[Database, str]:
     except InputError as error:
         if error.where != "--database":
             raise
-        fix = f"name the folder of --home, or the URL of the service's database; {error.fix}"
+        fix = f"name the folder of a service, or the URL of its database; {error.fix}"
         raise InputError(error.what, where="--from", value=_hidden(str(error.value)), fix=fix) from error
     except DBAPIError as error:
         raise _unanswered(home, error) from error

@@ -56,7 +56,7 @@ def watch(
     """
     observer = observer or Silent()
     if why is not None and acknowledge is None:
-        raise InputError("this says why an alarm ends", where="--why", value=why, fix="add --acknowledge ALARM_ID")
+        raise InputError("this says why an alarm ends", where="--why", value=why, fix="add --acknowledge ALARM")
     hook = None if webhook is None else Webhook(webhook)
     run = model_registry.find_run(model, run_root)
     read_facts(run.model)
