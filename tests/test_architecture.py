@@ -46,7 +46,7 @@ INSIDE = {
         "heads machine_speed saved_model open base_check interpolate"
     ),
     "monitoring": (
-        "trace expected memory evidence prompt_features watches alarm questions looking feedback_rows logs "
+        "trace logs expected memory evidence prompt_features watches alarm questions looking feedback_rows "
         "alerts standing"
     ),
     "generation": (

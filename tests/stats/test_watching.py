@@ -138,3 +138,16 @@ def test_a_wager_goes_on_from_its_state() -> None:
         part.bet(p)
         part = Wager.restored(part.state())
     assert (whole.log_capital, whole.most, whole.since) == (part.log_capital, part.most, part.since)
+
+
+def test_a_change_is_dated_where_it_began() -> None:
+    """Of windows of 20 requests: half a window early in the mean, where the strategy with most capital was three."""
+    random, errors = np.random.default_rng(0), []
+    for _ in range(60):
+        ranked, wager = RankedScores(random.normal(size=20)), Wager()
+        for place in range(140):
+            wager.bet(ranked.rank(random.normal() + 3.0 * (place >= 80), random.random()))
+            if place >= 80 and wager.log_capital >= log_threshold(0.0125):
+                errors.append(wager.since - 80)
+                break
+    assert len(errors) > 50 and np.mean(errors) > -1.2 and np.quantile(errors, 0.1) >= -3

@@ -164,8 +164,9 @@ class Wager:
 
     @property
     def since(self) -> int:
-        """The bet, counted from 0, from which on the strategy that holds most has gained."""
-        return int(self._began_J[int(self._capital_J.argmax())])
+        """The bet, counted from 0, from which on the strategy that has gained most since a start of its own has gained:
+        the likeliest place of a change. What it gained before counts for its capital, and not for the place."""
+        return int(self._began_J[int(self._gained_J.argmax())])
 
     def _gain(self, row_B: np.ndarray) -> None:
         gained_J = self._gained_J
