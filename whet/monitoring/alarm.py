@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from math import exp
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from whet.monitoring.evidence import ScoreWatch
 from whet.monitoring.memory.arrival import Place
@@ -31,6 +31,14 @@ LARGEST = 700.0
 """Above it, the exponential overflows."""
 
 
+class SameCause(TypedDict):
+    """An alarm that goes away without the requests of another one."""
+
+    question: Question
+    sentence: str
+    id: str
+
+
 @dataclass(slots=True)
 class Alarm:
     question: Question
@@ -46,7 +54,7 @@ class Alarm:
     """The same in each look, as long as the alarm lasts."""
     wordless: str = ""
     """The sentence without words that people wrote."""
-    also: list[dict[str, str]] = field(default_factory=list)
+    also: list[SameCause] = field(default_factory=list)
     """Other questions whose change goes away without the traces of this one: the same cause."""
 
     @property

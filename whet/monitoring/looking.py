@@ -99,7 +99,7 @@ class Lookout:
             self.drift.hear(trace)
 
     def look(self) -> Monitored:
-        seen = {name: question.seen(self.versions) for name, question in self.questions.items()}
+        seen: dict[Question, Seen] = {name: question.seen(self.versions) for name, question in self.questions.items()}
         alarms = [one.alarm for one in seen.values() if one.alarm is not None]
         return Monitored(seen, sorted(self._joined(alarms), key=lambda alarm: alarm.first))
 
@@ -107,10 +107,11 @@ class Lookout:
         """Ends an alarm, by its id, and those of the same cause: what was new is known from here on. Gives the ids of
         all that ended. Raises InputError for an alarm that is not there."""
         alarms = self.look().alarms
-        open_now = {alarm.id: [alarm.question] for alarm in alarms}
+        open_now: dict[str, list[Question]] = {}
         for alarm in alarms:
-            open_now[alarm.id] += [other["question"] for other in alarm.also]
-            open_now |= {other["id"]: [other["question"]] for other in alarm.also}
+            open_now[alarm.id] = [alarm.question, *(other["question"] for other in alarm.also)]
+            for other in alarm.also:
+                open_now[other["id"]] = [other["question"]]
         if name not in open_now:
             known = ", ".join(open_now) or "none"
             what = f"there is no such alarm{nearest(name, open_now)}"

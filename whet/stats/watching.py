@@ -87,7 +87,7 @@ class RankedScores:
         if size < MOST:
             return
         tie_N = np.random.default_rng(self.seed).random(size)
-        order_N = np.lexsort((tie_N, self.scores))
+        order_N = np.lexsort(np.stack([tie_N, np.array(self.scores)]))
         self.bars = []
         for cut in CUTS:
             above = int(binom.ppf(self.spend / len(CUTS), size, cut))
