@@ -129,16 +129,16 @@ def test_what_a_watch_knows_of_a_service_is_gone_on_from(run: Path, tmp_path: Pa
     keep(database, [record(f"t{n:03}", owner, ago=60.0 * (200 - n), finish_reason="stop") for n in range(150, 180)])
     database.close()
 
-    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path), "--json"])
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(tmp_path), "--json"])
     told = json.loads(ended.stdout)
     assert told["traces"] == 180 and told["looked_at"]["state"] == str(state)
     assert (state / "state.npz").read_bytes() == before
-    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path), "--json", "--newest", "60"])
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(tmp_path), "--json", "--newest", "60"])
     assert json.loads(ended.stdout)["traces"] == 60
 
     known = tmp_path / "known.jsonl"
     known.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in desk(80, seed=1)), "utf-8")
-    ended = CliRunner().invoke(app, ["monitor", str(run), "--from", str(tmp_path), "--known", str(known)])
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(tmp_path), "--known", str(known)])
     assert "is not used: what the run is held to" in ended.output.replace("\n", " ")
 
 
@@ -161,13 +161,13 @@ def test_two_look_at_one_run_at_once_and_none_while_it_is_worked_on(run: Path, t
 )
 def test_what_says_nothing_of_a_log_is_refused(tmp_path: Path, given: tuple[str, str], words: str) -> None:
     log = tmp_path if given[1] == "0" else tmp_path / "log.jsonl"
-    ended = CliRunner().invoke(app, ["monitor", "tickets", "--from", str(log), *given])
+    ended = CliRunner().invoke(whole_app(), ["monitor", "tickets", "--from", str(log), *given])
     assert isinstance(ended.exception, InputError) and words in str(ended.exception)
 
 
 def test_a_url_of_no_database_is_an_error_of_from_without_its_password(run: Path) -> None:
     for url in ("mysql://anna:secret@host/db", "://anna:secret@host"):
-        ended = CliRunner().invoke(app, ["monitor", str(run), "--from", url])
+        ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", url])
         assert isinstance(ended.exception, InputError) and str(ended.exception).startswith("keyword log: ")
         assert "secret" not in str(ended.exception)
 

@@ -14,7 +14,7 @@ import whet
 from tests.monitoring.alerts.listener import listening
 from tests.monitoring.test_drift import mixed
 from tests.verbs.test_monitor import log_of
-from whet.cli.main import app
+from whet.cli.verb_list import whole_app
 from whet.cli.verbs.upkeep import watch as command
 from whet.errors import InputError, RunError
 from whet.store.lock import Lock
@@ -27,7 +27,7 @@ def run(copy_of_run: Callable[[str], Path]) -> Path:
 
 
 def called(*arguments: object) -> tuple[int, dict[str, Any]]:
-    ended = CliRunner().invoke(app, ["watch", *map(str, arguments), "--json"])
+    ended = CliRunner().invoke(whole_app(), ["watch", *map(str, arguments), "--json"])
     assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.output
     return ended.exit_code, json.loads(ended.stdout)
 
@@ -57,7 +57,9 @@ def test_of_two_at_once_the_second_says_so_and_ends_well(run: Path, tmp_path: Pa
     log = log_of(tmp_path / "log.jsonl", mixed(0.4, 60, 100))
     with Lock(tmp_path / "state" / LOCK, "the watch"):
         code, told = called(run, "--from", log, "--state", tmp_path / "state", "--gate")
-        said = CliRunner().invoke(app, ["watch", str(run), "--from", str(log), "--state", str(tmp_path / "state")])
+        said = CliRunner().invoke(
+            whole_app(), ["watch", str(run), "--from", str(log), "--state", str(tmp_path / "state")]
+        )
     assert code == 0 and told["busy"] and "nothing was done" in said.output
     assert not list((tmp_path / "state").glob("*.npz"))
 
@@ -85,7 +87,9 @@ def test_a_timer_of_its_own_outlives_a_service_that_is_away(monkeypatch: pytest.
 
     monkeypatch.setattr(whet.api, "watch", passing)
     monkeypatch.setattr(command.time, "sleep", slept)
-    ended = CliRunner().invoke(app, ["watch", "tickets", "--from", str(tmp_path / "log.jsonl"), "--every", "5m"])
+    ended = CliRunner().invoke(
+        whole_app(), ["watch", "tickets", "--from", str(tmp_path / "log.jsonl"), "--every", "5m"]
+    )
     assert len(passes) == 3 and "does not answer" in ended.output
 
 
@@ -105,5 +109,5 @@ def test_what_is_no_time_is_refused(every: str) -> None:
     ],
 )
 def test_what_says_nothing_is_refused(given: tuple[str, ...], words: str) -> None:
-    ended = CliRunner().invoke(app, ["watch", "tickets", "--from", "log.jsonl", *given])
+    ended = CliRunner().invoke(whole_app(), ["watch", "tickets", "--from", "log.jsonl", *given])
     assert isinstance(ended.exception, InputError) and words in str(ended.exception)

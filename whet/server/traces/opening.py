@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, make_url, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from whet.errors import InputError, RunError, nearest
 from whet.monitoring.trace import Trace
@@ -110,7 +110,12 @@ def _hidden(url: str) -> str:
 
 
 def _shown(home: Path | str) -> str:
-    return make_url(str(home)).render_as_string(hide_password=True) if "://" in str(home) else str(home)
+    if "://" not in str(home):
+        return str(home)
+    try:
+        return make_url(str(home)).render_as_string(hide_password=True)
+    except ArgumentError:
+        return _hidden(str(home))
 
 
 def _read_and_close(database: Database, wanted: TraceFilter, newest: int | None) -> Iterator[Trace]:
