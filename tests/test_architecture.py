@@ -45,7 +45,10 @@ INSIDE = {
         "float32_copy attention base_identity logits fused adapter_options adapter policy architecture_proof gguf base "
         "heads machine_speed saved_model open base_check interpolate"
     ),
-    "monitoring": "trace expected evidence prompt_features watches alarm questions looking feedback_rows logs",
+    "monitoring": (
+        "trace logs expected memory evidence prompt_features watches alarm questions looking feedback_rows "
+        "alerts standing"
+    ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
         "decoding_proof engine throughput serving chat_client self_generated collection teacher"
@@ -78,7 +81,7 @@ INSIDE = {
     ),
     "verbs": (
         "listing inputs steps studies init judge monitor runs versions models check show collect plan choosing tune "
-        "train evaluate chat demo releases"
+        "train evaluate chat demo releases upkeep"
     ),
     "server": (
         "errors settings bases database metrics access files jobs telemetry traces inference knowledge service routes "
@@ -104,7 +107,7 @@ RAW = {WHET / "recipe" / "files" / "teachers.py"}
 LIGHT = "errors types pulse observer building text recipe model_server store demo_data planning rewards cli".split()
 VERBS = (
     "tune train evaluate plan check show collect compare curve failures frontier take chat judge init runs models demo "
-    "export prove serve monitor flywheel launch"
+    "export prove serve monitor watch retrain rebase flywheel choose launch"
 ).split()
 """A package with such a name would hide the function of the same name on `whet`."""
 MOST_FILES = 20

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         take,
         train,
         tune,
+        watch,
     )
     from whet.recipe.load import load_recipe
     from whet.recipe.schema import Recipe
@@ -91,6 +92,7 @@ __all__ = [
     "take",
     "train",
     "tune",
+    "watch",
 ]
 
 

@@ -36,6 +36,7 @@ from whet.verbs.studies.frontier import frontier
 from whet.verbs.studies.take import take
 from whet.verbs.train import train
 from whet.verbs.tune import tune
+from whet.verbs.upkeep.watch import watch
 
 __all__ = [
     "chat",
@@ -62,4 +63,5 @@ __all__ = [
     "take",
     "train",
     "tune",
+    "watch",
 ]

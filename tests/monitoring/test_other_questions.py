@@ -12,6 +12,8 @@ from tests.monitoring.test_drift import asked, desk, kitchen
 from whet.monitoring.alarm import written_time
 from whet.monitoring.expected import Expected
 from whet.monitoring.looking import look_at
+from whet.monitoring.memory.arrival import arrivals
+from whet.monitoring.memory.versions import Versions
 from whet.monitoring.questions import feedback, form, scores, speed
 from whet.monitoring.questions.versions import version_begun
 from whet.monitoring.trace import Feedback, Trace
@@ -151,7 +153,10 @@ def test_a_change_that_began_with_a_version_is_rolled_back(expected: Expected) -
     ]
     alarm = form.look(traces, expected, 0.05).alarm
     assert alarm is not None and alarm.suggestion == "roll back" and "desk@2" in alarm.reason
-    assert version_begun(traces, 100) is None
+    versions = Versions()
+    for arrived in arrivals(traces):
+        versions.take(arrived)
+    assert version_begun(versions, 300) == "desk@2" and version_begun(versions, 100) is None
 
 
 def test_one_cause_is_one_alarm() -> None:

@@ -7,7 +7,8 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from whet.stats.watching import CUT_J, GAIN_J, LOSS_J, STRIDE, RankedScores, Wager, log_threshold
+from whet.stats import watching
+from whet.stats.watching import CUT_J, GAIN_J, LOSS_J, SPENT, STRIDE, RankedScores, Wager, log_threshold
 
 
 def test_a_rank_is_the_share_of_scores_at_least_as_large() -> None:
@@ -82,3 +83,71 @@ def test_false_alarms_of_whole_streams_are_rarer_than_promised() -> None:
 
 def test_a_threshold_is_the_inverse_of_the_share() -> None:
     assert log_threshold(0.05) == pytest.approx(log(20))
+
+
+def test_behind_the_first_scores_bars_are_seldom_too_low(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come: the chance that a score is small in rank may be above the cut for a share `spend` of the
+    references. Ties, too."""
+    monkeypatch.setattr(watching, "MOST", 300)
+    random = np.random.default_rng(5)
+    for draw in (lambda n: random.random(n), lambda n: (random.random(n) < 0.05).astype(float)):
+        broken, used = 0, 0.0
+        for seed in range(150):
+            ranked = RankedScores(draw(300), 0.1, seed)
+            assert ranked.scores == []
+            ranks = np.array(
+                [ranked.rank(score, tie) for score, tie in zip(draw(1500), random.random(1500), strict=True)]
+            )
+            shares = np.array([(ranks <= cut).mean() for cut in watching.CUTS])
+            noise = 2.6 * np.sqrt(np.array(watching.CUTS) / 1500)
+            broken += bool((shares > np.array(watching.CUTS) + noise).any())
+            used += shares[2] / 0.3
+        assert broken <= 0.1 * 150
+        assert used / 150 > 0.75, "bars that nothing is above would say nothing"
+
+
+def test_long_streams_raise_no_more_false_alarms_for_their_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 streams of 5,000 scores, of which ranks are exact among 400, at 20%."""
+    monkeypatch.setattr(watching, "MOST", 400)
+    random, fooled = np.random.default_rng(6), 0
+    for seed in range(100):
+        ranked, wager = RankedScores(random.random(50), 0.2 * SPENT, seed), Wager()
+        for score, tie in random.random((5000, 2)).tolist():
+            wager.bet(ranked.rank(score, tie))
+        fooled += wager.most >= log_threshold(0.2 * (1 - SPENT))
+    assert fooled <= 32  # 20 expected at most, and three standard errors
+
+
+def test_a_change_behind_the_first_scores_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "MOST", 400)
+    random = np.random.default_rng(7)
+    ranked, wager = RankedScores(random.random(400), 0.001), Wager()
+    for place in range(3000):
+        unlike = place >= 2500 and random.random() < 0.4
+        wager.bet(ranked.rank(1.5 if unlike else random.random(), random.random()))
+        if wager.log_capital >= log_threshold(0.05):
+            break
+    assert 2500 <= place < 2600
+
+
+def test_a_wager_goes_on_from_its_state() -> None:
+    random = np.random.default_rng(8)
+    whole, part = Wager(), Wager()
+    for p in random.random(300).tolist():
+        whole.bet(p)
+        part.bet(p)
+        part = Wager.restored(part.state())
+    assert (whole.log_capital, whole.most, whole.since) == (part.log_capital, part.most, part.since)
+
+
+def test_a_change_is_dated_where_it_began() -> None:
+    """Of windows of 20 requests: half a window early in the mean, where the strategy with most capital was three."""
+    random, errors = np.random.default_rng(0), []
+    for _ in range(60):
+        ranked, wager = RankedScores(random.normal(size=20)), Wager()
+        for place in range(140):
+            wager.bet(ranked.rank(random.normal() + 3.0 * (place >= 80), random.random()))
+            if place >= 80 and wager.log_capital >= log_threshold(0.0125):
+                errors.append(wager.since - 80)
+                break
+    assert len(errors) > 50 and np.mean(errors) > -1.2 and np.quantile(errors, 0.1) >= -3

@@ -19,6 +19,8 @@ from whet.demo_data.support_desk import generate
 from whet.errors import DataError, InputError, RunFolderError
 from whet.monitoring.trace import Feedback, Trace
 from whet.server.database.opening import open_database
+from whet.server.traces.opening import ServiceSource
+from whet.store.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,60 @@ def test_traces_of_a_service_are_read_from_its_folder(run: Path, tmp_path: Path)
     assert "0 live prompts" in told["looked_at"]["questions"]["drift"]["sentence"], "texts were not kept"
 
 
+def test_what_a_watch_knows_of_a_service_is_gone_on_from(run: Path, tmp_path: Path) -> None:
+    """Its page is of all requests, those since the last pass among them, and changes nothing."""
+    database = open_database(f"sqlite:///{tmp_path / 'whet.sqlite'}")
+    owner = project(database)
+    keep(database, [record(f"t{n:03}", owner, ago=60.0 * (200 - n), finish_reason="stop") for n in range(150)])
+    assert whet.watch(run, ServiceSource(tmp_path))["new_traces"] == 150
+    (state,) = (tmp_path / "watches").iterdir()
+    before = (state / "state.npz").read_bytes()
+    keep(database, [record(f"t{n:03}", owner, ago=60.0 * (200 - n), finish_reason="stop") for n in range(150, 180)])
+    database.close()
+
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(tmp_path), "--json"])
+    told = json.loads(ended.stdout)
+    assert told["traces"] == 180 and told["looked_at"]["state"] == str(state)
+    assert (state / "state.npz").read_bytes() == before
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(tmp_path), "--json", "--newest", "60"])
+    assert json.loads(ended.stdout)["traces"] == 60
+
+    known = tmp_path / "known.jsonl"
+    known.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in desk(80, seed=1)), "utf-8")
+    ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", str(tmp_path), "--known", str(known)])
+    assert "is not used: what the run is held to" in ended.output.replace("\n", " ")
+
+
+def test_two_look_at_one_run_at_once_and_none_while_it_is_worked_on(run: Path, tmp_path: Path) -> None:
+    log = log_of(tmp_path / "log.jsonl", desk(60, seed=3))
+    with Run(run).looking():
+        assert whet.monitor(run, log)["traces"] == 60
+    with Run(run).working(), pytest.raises(RunFolderError, match="another process"):
+        whet.monitor(run, log)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--newest", "0"), "--newest: a number from 1 to 10,000,000 is needed"),
+        (("--newest", "5"), "a log is looked at whole"),
+        (("--project", "other"), "a log has no projects"),
+        (("--state", "there"), "--state"),
+    ],
+)
+def test_what_says_nothing_of_a_log_is_refused(tmp_path: Path, given: tuple[str, str], words: str) -> None:
+    log = tmp_path if given[1] == "0" else tmp_path / "log.jsonl"
+    ended = CliRunner().invoke(whole_app(), ["monitor", "tickets", "--from", str(log), *given])
+    assert isinstance(ended.exception, InputError) and words in str(ended.exception)
+
+
+def test_a_url_of_no_database_is_an_error_of_from_without_its_password(run: Path) -> None:
+    for url in ("mysql://anna:secret@host/db", "://anna:secret@host"):
+        ended = CliRunner().invoke(whole_app(), ["monitor", str(run), "--from", url])
+        assert isinstance(ended.exception, InputError) and str(ended.exception).startswith("keyword log: ")
+        assert "secret" not in str(ended.exception)
+
+
 def test_a_service_that_nobody_has_asked_is_told_so(run: Path, tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'whet.sqlite'}")
     project(database)
@@ -138,7 +194,7 @@ def test_what_people_said_becomes_rows_that_a_tune_reads(run: Path, tmp_path: Pa
     with pytest.raises(InputError, match="(?s)no answers to its test rows.*whet eval"):
         whet.monitor(run, said, rows=made)
     whet.evaluate(run)
-    result = whet.monitor(run, [*said, *traces[20:]], rows=made)
+    result = whet.monitor(run, [*said, *said, *traces[20:]], rows=made)  # a record that came twice is one row
     assert result["feedback"]["form"] == "answers" and result["feedback"]["rows"] == 19
     assert [left["why"] for left in result["feedback"]["left_out"]] == ["people disagree"]
     first = json.loads(made.read_text("utf-8").splitlines()[0])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from math import exp
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
-from whet.errors import without_hidden
 from whet.monitoring.evidence import ScoreWatch
-from whet.monitoring.trace import Trace
-from whet.text.normalise import one_line
+from whet.monitoring.memory.arrival import Place
+from whet.monitoring.memory.shown import Shown
 from whet.text.numbers import format_score
 
 Question = Literal["drift", "form", "feedback", "scores", "speed"]
@@ -27,10 +27,16 @@ LATEST = 253_402_300_800.0
 """The year 10000."""
 SHOWN = 5
 """Examples of an alarm."""
-LONGEST_SHOWN = 160
-"""Letters of a prompt or an answer."""
 LARGEST = 700.0
 """Above it, the exponential overflows."""
+
+
+class SameCause(TypedDict):
+    """An alarm that goes away without the requests of another one."""
+
+    question: Question
+    sentence: str
+    id: str
 
 
 @dataclass(slots=True)
@@ -44,9 +50,11 @@ class Alarm:
     suggestion: Suggestion
     reason: str
     """Of the suggestion."""
-    places: frozenset[int] = frozenset()
-    """Of the traces that it is about, where it can tell."""
-    also: list[dict[str, str]] = field(default_factory=list)
+    id: str = ""
+    """The same in each look, as long as the alarm lasts."""
+    wordless: str = ""
+    """The sentence without words that people wrote."""
+    also: list[SameCause] = field(default_factory=list)
     """Other questions whose change goes away without the traces of this one: the same cause."""
 
     @property
@@ -76,9 +84,8 @@ def percent(share: float) -> str:
     return format_score(share, None)
 
 
-def since_of(traces: Sequence[Trace], place: int) -> dict[str, Any]:
-    trace = traces[place]
-    return {"trace": place, "id": trace.id, "where": trace.where, "at": written_time(trace.at)}
+def since_of(place: Place) -> dict[str, Any]:
+    return {"trace": place.number, "id": place.id, "where": place.where, "at": written_time(place.at)}
 
 
 def written_time(at: float | None) -> str | None:
@@ -88,27 +95,30 @@ def written_time(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def evidence_of(watch: ScoreWatch, place: int, alpha: float) -> dict[str, Any]:
-    """`capital` of a gambler who began with 1; he had to reach `needed`. `place` is the trace that made it enough."""
+def evidence_of(watch: ScoreWatch, alpha: float) -> dict[str, Any]:
+    """`capital` of a gambler who began with 1; he had to reach `needed`."""
+    assert watch.crossing is not None
     return {
         "score": watch.name,
-        "capital": exp(min(watch.wager.most, LARGEST)),
+        "capital": exp(min(watch.crossing.capital, LARGEST)),
         "needed": exp(watch.threshold),
         "false_alarms_at_most": alpha,
-        "enough_at_trace": place,
+        "enough_at_trace": watch.crossing.enough.number,
     }
 
 
-def examples_of(traces: Sequence[Trace], places: Iterable[int], told: Mapping[int, float]) -> list[dict[str, Any]]:
+def examples_of(shown: Iterable[Shown], score: str) -> list[dict[str, Any]]:
     """The first SHOWN of them, each with its score."""
-    shown = []
-    for place in list(places)[:SHOWN]:
-        trace = traces[place]
-        one = {"id": trace.id, "where": trace.where, "at": written_time(trace.at), "score": told[place]}
-        shown.append(one | {"asked": _short(trace.asked), "answer": _short(trace.answer or "")})
-    return shown
+    return [
+        {"id": one["id"], "where": one["where"], "at": written_time(one["at"]), "score": one["scores"][score]}
+        | {"asked": one["asked"], "answer": one["answer"]}
+        for one in islice(shown, SHOWN)
+    ]
 
 
-def _short(text: str) -> str:
-    text = without_hidden(one_line(text))
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+def without_words(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    """An alarm as a dictionary, without anything that people wrote or were answered."""
+    told = {key: value for key, value in alarm.items() if key != "wordless"}
+    examples = [{key: one[key] for key in one if key not in ("asked", "answer")} for one in alarm["examples"]]
+    rate = {key: value for key, value in alarm["rate"].items() if key != "kinds"}
+    return told | {"sentence": alarm["wordless"] or alarm["sentence"], "examples": examples, "rate": rate}

@@ -28,7 +28,7 @@ OPTION = re.compile(
 )
 COMMAND = re.compile(r"\bwhet [a-z]+(?! with --)(?: [^;,()`]*)?")
 """A command to be given in a shell, which keeps its options."""
-CALLED = {"runs": "run_root", "trust": "whet.recipe.trust.agree()"}
+CALLED = {"from": "log", "runs": "run_root", "trust": "whet.recipe.trust.agree()"}
 """Options whose keyword has another name."""
 SWITCHES = {"accept-changed", "anew", "calibrate", "force", "until-kept", "yes"}
 

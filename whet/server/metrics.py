@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from whet.monitoring.alerts.figures import BY_QUESTION, HELP, Figure
 
 FIRST = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 BETWEEN = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -40,7 +44,23 @@ class Metrics:
         self.contents_lost = Counter(
             "whet:trace_contents_lost", "Traces kept without texts, which were too long.", registry=registry
         )
+        self.monitor = {
+            name: Gauge(
+                f"whet:monitor_{name}",
+                text,
+                ["model_name", "question"] if name in BY_QUESTION else by_model,
+                registry=registry,
+            )
+            for name, text in HELP.items()
+        }
         self.jobs = Gauge("whet:num_jobs", "Fine-tuning jobs by state.", ["state"], registry=registry)
+
+    def show_watches(self, figures: Iterable[Figure]) -> None:
+        """What `whet watch` has written down last; a watch that is gone is shown no more."""
+        for gauge in self.monitor.values():
+            gauge.clear()
+        for figure in figures:
+            self.monitor[figure.name].labels(**figure.labels).set(figure.value)
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

@@ -34,6 +34,16 @@ class LinearClassifier:
         aim_D = (given_ND * weight_N[:, None]).T @ label_N
         self._slope_D = np.linalg.solve(square_DD + penalty * np.eye(len(square_DD)), aim_D)
 
+    def state(self) -> dict[str, np.ndarray]:
+        """All that scores depend on, each D."""
+        return {"mean_D": self._mean_D, "scale_D": self._scale_D, "slope_D": self._slope_D}
+
+    @classmethod
+    def restored(cls, state: dict[str, np.ndarray]) -> LinearClassifier:
+        found = cls.__new__(cls)
+        found._mean_D, found._scale_D, found._slope_D = state["mean_D"], state["scale_D"], state["slope_D"]
+        return found
+
     def score(self, rows_ND: np.ndarray) -> np.ndarray:
         """N, larger for rows like the other sample; equal rows have equal scores, however many are scored at once."""
         return np.round(self._scaled(rows_ND) @ self._slope_D, DIGITS)

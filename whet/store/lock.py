@@ -15,13 +15,14 @@ try:
 except ImportError:  # Windows
     import msvcrt
 
-    def _seize(file: IO[str]) -> None:
+    def _seize(file: IO[str], shared: bool) -> None:
+        """Windows has no shared one: readers wait for each other there."""
         file.seek(1 << 30)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
 else:
 
-    def _seize(file: IO[str]) -> None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _seize(file: IO[str], shared: bool) -> None:
+        fcntl.flock(file.fileno(), (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 RETRY = 0.02
@@ -30,13 +31,14 @@ RETRY = 0.02
 
 class Lock:
     """`with Lock(path):` holds the lock; raises RunFolderError naming the holder when another process has it, and for
-    so many seconds of `patience` does not let go of it.
+    so many seconds of `patience` does not let go of it. Several `shared` ones, of processes that only read, are held at
+    once, and none beside one that is not.
 
     The system drops the lock when its process dies, so a stale lock file is taken over by itself.
     """
 
-    def __init__(self, path: Path, what: str, patience: float = 0.0) -> None:
-        self.path, self.what, self.patience = path, what, patience
+    def __init__(self, path: Path, what: str, patience: float = 0.0, shared: bool = False) -> None:
+        self.path, self.what, self.patience, self.shared = path, what, patience, shared
         self._file: IO[str] | None = None
         self._depth = 0
 
@@ -81,7 +83,7 @@ class Lock:
         until = time.monotonic() + self.patience
         while True:
             try:
-                return _seize(file)
+                return _seize(file, self.shared)
             except OSError:
                 if time.monotonic() >= until:
                     raise
@@ -97,7 +99,7 @@ class Lock:
 
         with open(self.path, encoding="utf-8") as file:
             try:
-                _seize(file)
+                _seize(file, shared=False)
             except OSError:
                 return True
 

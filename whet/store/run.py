@@ -52,6 +52,8 @@ Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopp
 WORKING = ("preparing", "training", "evaluating")
 DEFAULT_ROOT = Path("runs")
 METRICS = "metrics.jsonl"
+LOOK_PATIENCE = 30.0
+"""Seconds until a look gives up where locks cannot be shared."""
 IMPORTED = "imported.json"
 """Where a model that others trained was taken from."""
 ELSEWHERE = "elsewhere.json"
@@ -264,6 +266,15 @@ class Run:
             finally:
                 with suppress(WhetError):  # the disk may be full; the error itself says so
                     self.write_json("status.json", before)
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """As `reading`, for work that writes nothing into the run: several may look at once, and none while another
+        process works on the run. Raises RunFolderError where one does."""
+        patience = LOOK_PATIENCE if os.name == "nt" else 0.0
+        with Lock(self.lock.path, self.lock.what, patience, shared=True):
+            checksums.refuse_damaged(self.folder)
+            yield
 
     @property
     def recipe(self) -> Recipe:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from whet.monitoring.alarm import Suggestion
-from whet.monitoring.trace import Trace
+from whet.monitoring.memory.versions import Versions
 
 NEAR = 50
 """Traces between the first one of a version and the change that it is to have brought."""
@@ -13,9 +11,9 @@ SHARE = 0.5
 """Of the traces since then, the version must have answered."""
 
 
-def suggested(traces: Sequence[Trace], since: int, otherwise: Suggestion) -> tuple[Suggestion, str]:
-    """Roll back, where a change began with a version."""
-    version = version_begun(traces, since)
+def suggested(versions: Versions, since: int, otherwise: Suggestion) -> tuple[Suggestion, str]:
+    """Roll back, where a change began with a version. `since` is the number of a request."""
+    version = version_begun(versions, since)
     if version is not None:
         return "roll back", f"it began with {version}"
     reasons = {
@@ -26,14 +24,10 @@ def suggested(traces: Sequence[Trace], since: int, otherwise: Suggestion) -> tup
     return otherwise, reasons[otherwise]
 
 
-def version_begun(traces: Sequence[Trace], since: int) -> str | None:
+def version_begun(versions: Versions, since: int) -> str | None:
     """The version whose first trace lies near to a change, and which answered most since; None for the first one."""
-    begins: dict[str, int] = {}
-    for place, trace in enumerate(traces):
-        if trace.answered_by is not None:
-            begins.setdefault(trace.answered_by, place)
-    later = [trace.answered_by for trace in traces[since:]]
-    for model, first in begins.items():
+    later = versions.since(since)
+    for model, first in versions.began.items():
         near = abs(first - since) <= NEAR and first > 0
         if near and later.count(model) >= SHARE * len(later):
             return model

@@ -6,7 +6,7 @@ from token to token, and tokens read and written. The first windows are the refe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from statistics import median
 
@@ -38,18 +38,9 @@ def measures_of(trace: Trace) -> dict[str, float]:
     return {name: value for name, value in told.items() if isfinite(value) and value >= 0}
 
 
-def windows(traces: Iterable[Trace]) -> tuple[list[dict[str, float]], list[int]]:
-    """(medians of each whole window, the place of its first trace). A measure that fewer than half tell is left out."""
-    medians, places = [], []
-    held: list[dict[str, float]] = []
-    for place, trace in enumerate(traces):
-        held.append(measures_of(trace))
-        if len(held) < WINDOW:
-            continue
-        medians.append({name: median(values) for name, values in by_measure(held).items() if len(values) * 2 >= WINDOW})
-        places.append(place - WINDOW + 1)
-        held = []
-    return medians, places
+def medians_of(window: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of a whole window. A measure that fewer than half tell is left out."""
+    return {name: median(values) for name, values in by_measure(window).items() if len(values) * 2 >= WINDOW}
 
 
 def by_measure(held: Iterable[dict[str, float]]) -> dict[str, list[float]]:

@@ -7,10 +7,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from whet.monitoring.alerts.figures import read_figures
 from whet.server.access.caller import Administering
 from whet.server.database.tables import jobs
 from whet.server.errors import ApiError
 from whet.server.service import service_of
+from whet.server.traces.opening import WATCHES
 
 router = APIRouter()
 
@@ -46,5 +48,6 @@ def metrics(request: Request, _: Administering) -> Response:
     service.metrics.jobs.clear()  # a state that no job has any more
     for state, number in counted:
         service.metrics.jobs.labels(state).set(number)
+    service.metrics.show_watches(read_figures(service.settings.home / WATCHES))
     service.answering.measure()
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

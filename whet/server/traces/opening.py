@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, make_url, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from whet.errors import InputError, RunError, nearest
 from whet.monitoring.trace import Trace
 from whet.server.database.opening import Database, open_database
 from whet.server.database.tables import projects, traces
 from whet.server.settings import Settings
-from whet.server.traces.reading import TraceFilter, read_traces
+from whet.server.traces.reading import TraceFilter, missing, read_spoken_of, read_traces
+
+WATCHES = "watches"
+"""Folder of a service that states of `whet watch` lie in."""
 
 
 def open_traces(
@@ -38,25 +42,80 @@ def open_traces(
     return _read_and_close(database, wanted, newest)
 
 
+class ServiceSource:
+    """The traces of a service, for a watch (whet/monitoring/memory/source.py). Each call opens the database anew, and
+    raises as `open_traces`."""
+
+    in_order = True
+
+    def __init__(self, home: Path | str, project: str = "default") -> None:
+        self.home, self.project = home, project
+        self.folder = None if "://" in str(home) else Path(home) / WATCHES
+        shown = _shown(home) if self.folder is None else str(Path(home).resolve())
+        self.name = f"{shown} {project}"
+
+    def since(self, at: float | None) -> Iterator[Trace]:
+        return open_traces(self.home, self.project, since=at)
+
+    def latest(self, most: int) -> Iterator[Trace]:
+        return open_traces(self.home, self.project, newest=most)
+
+    def spoken_of(self, after: float) -> Iterator[Trace]:
+        database, found = open_service(self.home, self.project)
+        try:
+            yield from read_spoken_of(database, TraceFilter(found), after)
+        finally:
+            database.close()
+
+    def gone(self, ids: Collection[str]) -> set[str]:
+        database, found = open_service(self.home, self.project)
+        try:
+            with database.read() as connection:
+                return missing(connection, found, ids)
+        finally:
+            database.close()
+
+
 def open_service(home: Path | str, project: str) -> tuple[Database, str]:
     """The database of a service, and the id of a project of this name. Raises as open_traces."""
     try:
         database = open_database(_url_of(home), migrate=False)
+    except InputError as error:
+        if error.where != "--database":
+            raise
+        fix = f"name the folder of a service, or the URL of its database; {error.fix}"
+        raise InputError(error.what, where="--from", value=_hidden(str(error.value)), fix=fix) from error
     except DBAPIError as error:
-        why = str(error.orig).strip().partition("\n")[0]
-        where, fix = _shown(home), "is it running, and is the address right?"
-        raise RunError(f"the database does not answer: {why}", where=where, fix=fix) from error
+        raise _unanswered(home, error) from error
     try:
         with database.read() as connection:
-            found = _project_of(connection, project, str(home))
+            return database, _project_of(connection, project, str(home))
+    except DBAPIError as error:
+        database.close()
+        raise _unanswered(home, error) from error
     except BaseException:
         database.close()
         raise
-    return database, found
+
+
+def _unanswered(home: Path | str, error: DBAPIError) -> RunError:
+    why = str(error.orig).strip().partition("\n")[0]
+    fix = "is it running, and is the address right?"
+    return RunError(f"the database does not answer: {why}", where=_shown(home), fix=fix)
+
+
+def _hidden(url: str) -> str:
+    """Without the password, also where it is no URL that can be taken apart."""
+    return re.sub(r"(://[^:/@\s]*:).*@", r"\1***@", url)
 
 
 def _shown(home: Path | str) -> str:
-    return make_url(str(home)).render_as_string(hide_password=True) if "://" in str(home) else str(home)
+    if "://" not in str(home):
+        return str(home)
+    try:
+        return make_url(str(home)).render_as_string(hide_password=True)
+    except ArgumentError:
+        return _hidden(str(home))
 
 
 def _read_and_close(database: Database, wanted: TraceFilter, newest: int | None) -> Iterator[Trace]:

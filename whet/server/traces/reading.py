@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -103,6 +103,33 @@ def read_traces(database: Database, wanted: TraceFilter, newest: int | None = No
         if len(rows) < PIECE:
             return
         last = rows[-1].at, rows[-1].id
+
+
+def read_spoken_of(database: Database, wanted: TraceFilter, after: float) -> Iterator[Trace]:
+    """Those that somebody spoke of after this time (seconds since 1970, by the database's clock), oldest first."""
+    said = select(feedback.c.trace).where(feedback.c.project == wanted.project, feedback.c.at > after)
+    keys, last = tuple_(traces.c.at, traces.c.id), None
+    query = select(traces).where(wanted.clause(), traces.c.id.in_(said)).order_by(traces.c.at, traces.c.id)
+    while True:
+        piece = query if last is None else query.where(keys > tuple_(*last))
+        with database.read() as connection:
+            rows = connection.execute(piece.limit(PIECE)).all()
+            found = _with_feedback(connection, rows)
+        yield from found
+        if len(rows) < PIECE:
+            return
+        last = rows[-1].at, rows[-1].id
+
+
+def missing(connection: Connection, project: str, names: Collection[str]) -> set[str]:
+    """Ids that the project has no trace of."""
+    left = list(names)
+    there: set[str] = set()
+    for first in range(0, len(left), PIECE):  # a statement may not name any number
+        mine = traces.c.id.in_(left[first : first + PIECE])
+        query = select(traces.c.id).where(traces.c.project == project, mine)
+        there |= set(connection.execute(query).scalars())
+    return set(left) - there
 
 
 def as_json(trace: Trace) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from whet.cli.completions import talkers
 from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs
 from whet.cli.verbs.service.serve import parts_installed
-from whet.errors import count
+from whet.errors import InputError, count
 
-NEWEST, MOST = 10_000, 10_000_000
+MOST = 10_000_000
+SHOWN = 3
+"""Alarms that are over."""
 
 
 def monitor(
@@ -40,11 +42,20 @@ def monitor(
         Path | None,
         typer.Option("--rows", metavar="FILE", help="Write what people said of answers into it, as rows."),
     ] = None,
-    project: Annotated[str, typer.Option("--project", metavar="NAME", help="Of the service.")] = "default",
+    project: Annotated[
+        str | None, typer.Option("--project", metavar="NAME", help="Of the service; default: default.")
+    ] = None,
     newest: Annotated[
-        int,
-        typer.Option("--newest", min=1, max=MOST, metavar="N", help="Of the service, its last requests."),
-    ] = NEWEST,
+        int | None,
+        typer.Option(
+            "--newest",
+            metavar="N",
+            help="Of the service, its last requests; default: all that whet watch has seen, else 10,000.",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option("--state", metavar="FOLDER", help="Of whet watch, where one was named there.")
+    ] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 3 where there is an alarm.")] = False,
     runs: Runs = RUNS,
     json_: Json = False,
@@ -61,28 +72,47 @@ def monitor(
     from whet.cli.progress import watching
     from whet.cli.render import Screen
 
-    screen, asked = Screen(json_), requests_of(log, project, newest)
+    screen, asked = Screen(json_), requests_of(log, project)
+    refuse_of_a_service(asked, newest, state)
     with watching() as watch:
-        result = api.monitor(model, asked, served_as, known, rows, run_root=runs, observer=watch)
+        result = api.monitor(model, asked, served_as, known, rows, state, newest, run_root=runs, observer=watch)
     say(screen, result)
     screen.finish(result)
     if gate and result["alarms"]:
         raise typer.Exit(3)
 
 
-def requests_of(log: str, project: str, newest: int) -> Any:
-    """The path of a log, or the traces of a service. Raises InputError as open_traces."""
+def requests_of(log: str, project: str | None) -> Any:
+    """The path of a log, or the traces of a service. Raises InputError for a project of a log."""
     if not Path(log).is_dir() and "://" not in log:
+        if project is not None:
+            fix = "leave it out, or give the folder of a service"
+            raise InputError("a log has no projects", where="--project", value=project, fix=fix)
         return log
     with parts_installed():
-        from whet.server.traces.opening import open_traces
-    return open_traces(log, project, newest=newest)
+        from whet.server.traces.opening import ServiceSource
+    return ServiceSource(log, project or "default")
+
+
+def refuse_of_a_service(asked: Any, newest: int | None, state: Path | None) -> None:
+    """Raises InputError for options that say nothing of a log, or nothing together."""
+    if newest is not None and isinstance(asked, str):
+        what, fix = "a log is looked at whole", "leave it out, or give the folder of a service"
+        raise InputError(what, where="--newest", value=newest, fix=fix)
+    if newest is not None and not 1 <= newest <= MOST:
+        raise InputError(f"a number from 1 to {MOST:,} is needed", where="--newest", value=newest, fix="such as 10000")
+    if state is not None and (newest is not None or isinstance(asked, str)):
+        what = "a state holds all requests of a service that were watched"
+        fix = "leave out --newest" if newest is not None else "give the folder of the service, or leave it out"
+        raise InputError(what, where="--state", value=str(state), fix=fix)
 
 
 def say(screen: Any, result: dict[str, Any]) -> None:
     looked = result["looked_at"]
     span = f", {looked['from']} to {looked['until']}" if looked["from"] else ""
     screen.say(f"{count(result['traces'], 'request')}{span}", "dim")
+    if looked.get("state_unused"):
+        screen.say(looked["state_unused"], "yellow")
     if looked["unread"]:
         screen.say(
             f"{count(looked['unread'], 'record')} could not be read; the first: {looked['first_unread']}", "yellow"
@@ -93,7 +123,7 @@ def say(screen: Any, result: dict[str, Any]) -> None:
     for alarm in result["alarms"]:
         since = alarm["since"]
         screen.say(f"\nAlarm: {alarm['sentence']}", "bold red")
-        screen.say(f"  since {since['at'] or since['where']} ({since['where']})")
+        screen.say(f"  since {since['at'] or since['where']} ({since['where']}); id: {alarm['id']}")
         for other in alarm["also"]:
             screen.say(f"  of the same cause: {other['sentence']}")
         for example in alarm["examples"]:
@@ -107,6 +137,9 @@ def say(screen: Any, result: dict[str, Any]) -> None:
             screen.say(f"{question['asks']} {question['sentence']}")
     if not result["alarms"]:
         screen.say("No alarm.", "bold")
+    for over in result["closed"][-SHOWN:]:
+        why = f" ({over['why']})" if over["why"] else ""
+        screen.say(f"{over['how']}{why}: {over['alarm']['sentence']}", "dim")
     if "feedback" in result:
         said = result["feedback"]
         where = said["file"] or "no file is written"

@@ -1,0 +1,1 @@
+"""Whom an alarm is told, once: a webhook, Prometheus."""

@@ -1,0 +1,1 @@
+"""What a watch remembers from one look to the next, in bounded room."""
