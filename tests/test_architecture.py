@@ -45,7 +45,7 @@ INSIDE = {
         "float32_copy attention base_identity logits fused adapter_options adapter policy architecture_proof gguf base "
         "heads machine_speed saved_model open base_check interpolate"
     ),
-    "monitoring": "trace expected evidence prompt_features watches alarm questions looking feedback_rows logs",
+    "monitoring": "trace expected evidence prompt_features watches trials alarm questions looking feedback_rows logs",
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
         "decoding_proof engine throughput serving chat_client self_generated collection teacher"
@@ -81,8 +81,8 @@ INSIDE = {
         "evaluate chat demo releases"
     ),
     "server": (
-        "errors settings bases database metrics access files jobs telemetry traces inference knowledge service routes "
-        "application running"
+        "errors settings bases database metrics access files jobs telemetry traces inference knowledge traffic service "
+        "routes application running"
     ),
     "launcher": (
         "place record row_reader service whet_service untaken rows_to_send request submitting following answers "
