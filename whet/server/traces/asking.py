@@ -22,7 +22,7 @@ INSTRUCTIONS = ("system", "developer")
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TrialSide:
     """Of a request to a model of which a version is tried beside the live one."""
 
     trial: str
@@ -38,7 +38,7 @@ class Asking:
     workload: str | None = None
     client: str | None = None
     conversation: str | None = None
-    tried: Tried | None = None
+    tried: TrialSide | None = None
 
 
 def asking_of(request: Request, body: BaseModel, caller: Caller) -> Asking:

@@ -23,7 +23,7 @@ from whet.server.inference.answering import Answering
 from whet.server.inference.catalogue import ServedModel
 from whet.server.inference.hosting.host import as_api_error
 from whet.server.metrics import Metrics
-from whet.server.traces.asking import Asking, Tried, asking_of
+from whet.server.traces.asking import Asking, TrialSide, asking_of
 from whet.server.traces.record import TraceRecord
 from whet.server.traces.recording import Answerer, Keep, Recording
 from whet.server.traces.tracing import Tracing
@@ -31,8 +31,8 @@ from whet.server.traffic.shadowing import Shadow, Shadows
 from whet.server.traffic.sharing import meets
 from whet.store.model_registry import Trial
 
-O = TypeVar("O")  # noqa: E741
-S = TypeVar("S")
+Opened = TypeVar("Opened")
+Shape = TypeVar("Shape")
 VERSION = "x-whet-version"
 """The header that tells which version of a named model answered."""
 LEFT = "client_closed_request"
@@ -43,22 +43,22 @@ log = logging.getLogger("whet.server.traffic")
 
 
 @dataclass(frozen=True, slots=True)
-class Answers(Generic[O, S]):
+class Answers(Generic[Opened, Shape]):
     """How a path of the API has a model answer."""
 
     kind: str
     """The joint of its ids, as "chatcmpl-"."""
-    open: Callable[[ServedModel, Caller | None], Awaitable[tuple[O, Answerer]]]
+    open: Callable[[ServedModel, Caller | None], Awaitable[tuple[Opened, Answerer]]]
     """Without a caller, nothing is counted for anybody."""
-    prepare: Callable[[O, Recording], Awaitable[S]]
-    reply: Callable[[S], Awaitable[Any]]
+    prepare: Callable[[Opened, Recording], Awaitable[Shape]]
+    reply: Callable[[Shape], Awaitable[Any]]
     """What the client gets, whole or as a stream that has begun."""
-    whole: Callable[[S], Awaitable[object]]
+    whole: Callable[[Shape], Awaitable[object]]
     """The same, where nobody waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ModelRequest:
     request: Request
     body: BaseModel
     caller: Caller
@@ -76,7 +76,7 @@ class Traffic:
         self, request: Request, body: BaseModel, model: str, caller: Caller, answers: Answers[Any, Any]
     ) -> Any:
         """What the client gets who asks for this model. Raises ApiError."""
-        asked = Asked(request, body, caller, asking_of(request, body, caller))
+        asked = ModelRequest(request, body, caller, asking_of(request, body, caller))
         live = await self.answering.find(model, caller)
         if live.trial is None:
             return (await self._reply(asked, live, answers))[0]
@@ -96,7 +96,7 @@ class Traffic:
         """In the event loop, before the models leave."""
         await self.shadows.close()
 
-    async def _by_new(self, asked: Asked, live: ServedModel, answers: Answers[Any, Any]) -> Any:
+    async def _by_new(self, asked: ModelRequest, live: ServedModel, answers: Answers[Any, Any]) -> Any:
         """By the version that is tried; where it cannot, by the live one."""
         held = HeldTraces(self.tracing.writer.put)
         try:
@@ -120,7 +120,7 @@ class Traffic:
 
     async def _reply(
         self,
-        asked: Asked,
+        asked: ModelRequest,
         served: ServedModel,
         answers: Answers[Any, Any],
         side: str = "",
@@ -129,7 +129,7 @@ class Traffic:
     ) -> tuple[Any, str]:
         """What the client gets, and the id of its trace."""
         trial = trial or served.trial
-        asking = replace(asked.asking, tried=Tried(trial.id, side)) if trial else asked.asking
+        asking = replace(asked.asking, tried=TrialSide(trial.id, side)) if trial else asked.asking
         opened, answerer = await answers.open(served, asked.caller)
         with self.tracing.begin(answers.kind, asking, answerer, keep) as trace:
             reply = await answers.reply(await answers.prepare(opened, trace))
@@ -139,10 +139,10 @@ class Traffic:
             self.metrics.version_requests.labels(name, number).inc()
         return reply, trace.id
 
-    def _shadow(self, asked: Asked, live: ServedModel, answers: Answers[Any, Any], told: str) -> None:
+    def _shadow(self, asked: ModelRequest, live: ServedModel, answers: Answers[Any, Any], told: str) -> None:
         """Has the tried version answer the same, later, and to nobody."""
         assert live.trial is not None
-        trial, asking = live.trial, replace(asked.asking, tried=Tried(live.trial.id, "shadow", told))
+        trial, asking = live.trial, replace(asked.asking, tried=TrialSide(live.trial.id, "shadow", told))
 
         async def ask() -> bool:
             now = await self.answering.find(live.name, asked.caller)
