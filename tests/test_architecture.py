@@ -46,7 +46,7 @@ INSIDE = {
         "heads machine_speed saved_model open base_check interpolate"
     ),
     "monitoring": (
-        "trace logs expected memory evidence prompt_features watches alarm questions looking feedback_rows "
+        "trace logs expected memory evidence prompt_features watches trials alarm questions looking feedback_rows "
         "alerts standing"
     ),
     "generation": (
@@ -84,8 +84,8 @@ INSIDE = {
         "train evaluate chat demo releases upkeep"
     ),
     "server": (
-        "errors settings bases database metrics access files jobs telemetry traces inference knowledge service routes "
-        "application running"
+        "errors settings bases database metrics access files jobs telemetry traces inference knowledge traffic service "
+        "routes application running"
     ),
     "launcher": (
         "place record row_reader service whet_service untaken rows_to_send request submitting following answers "

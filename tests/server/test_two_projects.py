@@ -78,7 +78,7 @@ def model_of(client: TestClient, job: str) -> str:
 
 
 def headers_of(client: TestClient, project: str) -> dict[str, str]:
-    _, secret = client.app.state.service.keys.create("k", project, ["infer", "train"])  # type: ignore[attr-defined]
+    _, secret = client.app.state.service.keys.create("k", project, ["infer", "train", "admin"])  # type: ignore[attr-defined]
     return {"authorization": f"Bearer {secret}"}
 
 
@@ -117,7 +117,8 @@ def test_what_is_somebody_elses_is_answered_as_what_is_not_there(
             url = path
             for name in names:
                 url = url.replace(f"{{{name}}}", ids[KINDS[name]])
-            body = {"query": "harbour", "name": "x", "file_id": ids["file"]} if method == "POST" else None
+            known = {"query": "harbour", "name": "x", "file_id": ids["file"], "kind": "canary", "version": 1}
+            body = known if method == "POST" else None
             body = {key: value for key, value in (body or {}).items() if key in fields_of(client, path)} or None
             asked[whose] = told(client.request(method, url, json=body, headers=other), ids)
         assert asked["ours"] == asked["nobodys"] and asked["ours"][0] == 404, f"{method} {path}: {asked}"

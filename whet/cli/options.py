@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whet.cli.completions import recipe_keys, run_names
+from whet.cli.completions import model_names, recipe_keys, run_names
 from whet.errors import InputError
 
 DataOrRecipe = Annotated[
@@ -16,6 +16,10 @@ DataOrRecipe = Annotated[
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="Name or folder of a run; see: whet runs.", autocompletion=run_names)
 ]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Name of a model; see: whet models.", autocompletion=model_names)
+]
+Version = Annotated[int, typer.Argument(metavar="VERSION", help="Its number; see: whet models.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(

@@ -64,6 +64,12 @@ class Trace:
     """What the name meant at that time: a base, a run, or the model of a job."""
     fingerprint: str | None = None
     """Short, of the weights that answered."""
+    trial: str | None = None
+    """Of the version that was tried beside the live one at that time (whet/store/model_registry.py)."""
+    side: str | None = None
+    """Who answered then: `live`, `new`, `instead` (the live one, because the new one could not), or `shadow`."""
+    shadow_of: str | None = None
+    """The trace whose request this answers, too. Nobody was told it, so it counts as no answer to people."""
     usd: float | None = None
     """What it cost, in dollars."""
 

@@ -45,6 +45,7 @@ from whet.server.routes import (
     moderations,
     responses,
     traces,
+    traffic,
     vector_stores,
 )
 from whet.server.service import Service
@@ -54,6 +55,7 @@ from whet.server.telemetry.opening import Telemetry
 from whet.server.telemetry.requests import Traced
 from whet.server.telemetry.watch import note_error
 from whet.server.traces.tracing import Tracing
+from whet.server.traffic.trying import Traffic
 
 ROUTES = (
     documents,
@@ -72,6 +74,7 @@ ROUTES = (
     vector_stores,
     feedback,
     traces,
+    traffic,
 )
 log = logging.getLogger("whet.server")
 
@@ -84,6 +87,7 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAP
     contents = Contents(settings.files, settings.most_body)
     metrics = Metrics()
     rates = Rates(SharedBuckets(database) if database.kind == "postgresql" else OwnBuckets())
+    answering, tracing = Answering(settings, database, metrics, rates), Tracing(settings, database, metrics)
     service = Service(
         settings=settings,
         database=database,
@@ -92,9 +96,10 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAP
         metrics=metrics,
         contents=contents,
         workers=(RayWorkers if settings.ray else Workers)(settings, database, contents),
-        answering=Answering(settings, database, metrics, rates),
+        answering=answering,
         library=Library(settings, database),
-        tracing=Tracing(settings, database, metrics),
+        tracing=tracing,
+        traffic=Traffic(answering, tracing, metrics),
         telemetry=telemetry,
     )
 
@@ -110,6 +115,7 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAP
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await service.traffic.close()
         await service.answering.leave()
         await run_in_threadpool(service.answering.close)
         await run_in_threadpool(service.rates.close)

@@ -53,6 +53,22 @@ class Metrics:
             )
             for name, text in HELP.items()
         }
+        by_version = ["model_name", "version"]
+        self.version_requests = Counter(
+            "whet:version_requests", "Requests to named models by the version that answered.", by_version,
+            registry=registry,
+        )  # fmt: skip
+        self.tried_failed = Counter(
+            "whet:tried_version_failures", "Requests that a tried version could not answer, and the live one did.",
+            [*by_version, "reason"], registry=registry,
+        )  # fmt: skip
+        self.shadow_answers = Counter(
+            "whet:shadow_answers", "Answers of a shadow, which nobody was told.", by_version, registry=registry
+        )
+        self.shadows_lost = Counter(
+            "whet:shadow_answers_lost", "Answers that a shadow did not give, by reason.", [*by_version, "reason"],
+            registry=registry,
+        )  # fmt: skip
         self.jobs = Gauge("whet:num_jobs", "Fine-tuning jobs by state.", ["state"], registry=registry)
 
     def show_watches(self, figures: Iterable[Figure]) -> None:

@@ -17,6 +17,7 @@ from whet.server.metrics import Metrics
 from whet.server.settings import Settings
 from whet.server.telemetry.opening import Telemetry
 from whet.server.traces.tracing import Tracing
+from whet.server.traffic.trying import Traffic
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class Service:
     answering: Answering
     library: Library
     tracing: Tracing
+    traffic: Traffic
     telemetry: Telemetry | None = None
     stopping: bool = False
 

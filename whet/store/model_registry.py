@@ -3,7 +3,7 @@
 A name has versions 1, 2, ..., each a candidate, live or retired. Promoting makes a version live and the one before
 retired; rolling back does the contrary. Nothing is ever rewritten, so the file is also the history; a run that is
 measured again adds what it was found to be. What a version must have before it is promoted is not decided here
-(whet/verbs/versions/promotion.py).
+(whet/verbs/versions/promotion.py), nor which may be tried beside the live one (whet/verbs/versions/traffic.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from whet.errors import RunFolderError, nearest
 from whet.recipe.file_formats import sheet_of
@@ -50,6 +50,26 @@ class Promotion:
 
 TOLD = ("by", "forced", "why", "missing", "proofs")
 """What the event of a promotion tells beside its date."""
+Trying = Literal["canary", "shadow", "ab"]
+"""`canary`: answers a share of those who ask. `shadow`: is asked the same, and nobody hears its answer. `ab`: a canary
+whose answers are compared with those of the live version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A version that is tried beside the live one."""
+
+    id: str
+    """The same as long as it lasts, also where its share changes: traces carry it."""
+    kind: Trying
+    version: int
+    live: int
+    """The version beside which it is tried."""
+    share: float
+    """Of those who ask, 0 to 1."""
+    began: str
+    """UTC, to the second."""
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -82,6 +102,7 @@ class NamedModel:
     """Versions in the order in which they were promoted; the last is live."""
     ever: set[int] = field(default_factory=set)
     """Versions that were live at any time, also those that were rolled back from."""
+    trial: Trial | None = None
 
     @property
     def current(self) -> int | None:
@@ -131,10 +152,16 @@ def _apply(event: dict[str, Any], model: NamedModel) -> None:
     elif kind == "promote":
         model.promoted.append(event["version"])
         model.ever.add(event["version"])
+        model.trial = None  # it was beside another live version
         told = {key: event[key] for key in TOLD if key in event}
         model.version(event["version"]).promotion = Promotion(event["at"], **told)
     elif kind == "roll_back":
         model.promoted.pop()
+        model.trial = None
+    elif kind == "try" and event["kind"] in get_args(Trying):
+        model.trial = Trial(**{key: event[key] for key in Trial.__dataclass_fields__ if key in event})
+    elif kind == "try_end":
+        model.trial = None
     elif kind in ("pin", "unpin"):
         model.version(event["version"]).pinned = kind == "pin"
 

@@ -132,6 +132,8 @@ def _held_as_models(root: Path | str) -> dict[str, str]:
             name = f"{model.name}@{version.version}"
             if version.version == model.current:
                 reasons[version.run] = f"live as {name}"
+            elif model.trial and version.version == model.trial.version:
+                reasons.setdefault(version.run, f"tried as {name}")
             elif version.pinned:
                 reasons.setdefault(version.run, f"pinned as {name}")
             elif version.version in model.promoted:

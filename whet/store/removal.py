@@ -42,6 +42,9 @@ def _held(root: Path) -> dict[str, tuple[str, str]]:
             if one.stage == "live":
                 fix = f"make another version live (whet models rollback {model.name})"
                 found[one.run] = (f"the model of this run is live as {name}", fix)
+            elif model.trial and one.version == model.trial.version:
+                fix = f"end that (whet models end {model.name})"
+                found.setdefault(one.run, (f"the model of this run is tried as {name}", fix))
             elif one.pinned:
                 fix = f"let it go (whet models unpin {model.name} {one.version})"
                 found.setdefault(one.run, (f"the model of this run is pinned as {name}", fix))

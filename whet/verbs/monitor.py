@@ -218,13 +218,14 @@ def _refuse_changed(run: Run) -> None:
 
 
 def of_model(read: ReadLog, served_as: str | None) -> list[Trace]:
-    """Raises InputError where no request was to it."""
-    if not read.traces:
+    """Those that were answered to somebody. Raises InputError where no request was to it."""
+    told = [trace for trace in read.traces if trace.shadow_of is None]
+    if not told:
         raise InputError("there are no requests to look at", where="--from", fix="look again once it has been asked")
     if served_as is None:
-        return read.traces
-    names = {trace.model for trace in read.traces if trace.model}
-    kept = [trace for trace in read.traces if trace.model == served_as]
+        return told
+    names = {trace.model for trace in told if trace.model}
+    kept = [trace for trace in told if trace.model == served_as]
     if not kept:
         fix = f"the log holds requests to {', '.join(sorted(names)) or 'no named model'}"
         raise InputError(

@@ -1,13 +1,14 @@
-"""`whet models`: named models with versions: register, promote, roll back, compare, trace, prune."""
+"""`whet models`: named models with versions: register, promote, roll back, compare, trace, prune (more: traffic.py)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from whet.cli.completions import model_names, talkers
-from whet.cli.options import RUNS, Json, RunName, Runs, options_first
+from whet.cli.options import RUNS, Json, ModelName, RunName, Runs, Version, options_first
+from whet.cli.verbs.service import traffic
 from whet.errors import count
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(invoke_without_command=True)
 
-ModelName = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Name of a model; see: whet models.", autocompletion=model_names)
-]
-Version = Annotated[int, typer.Argument(metavar="VERSION", help="Its number; see: whet models.")]
 ModelOrRun = Annotated[
     str, typer.Argument(metavar="MODEL@VERSION", help="A version of a model, or a run.", autocompletion=talkers)
 ]
@@ -28,7 +25,7 @@ ModelOrRun = Annotated[
 
 @app.callback()
 def models(context: typer.Context, runs: Runs = RUNS, json_: Json = False) -> None:
-    """Name models, make versions live, roll back, compare; without a verb of its own: list.
+    """Name models, try versions, make them live, roll back, compare; without a verb of its own: list.
 
     Example: whet models
     """
@@ -107,6 +104,7 @@ def promote(
         by_force = f", by force: {'; '.join(done['missing'])}" if done["forced"] else ""
         retired = f"; {name}@{done['was']} is retired" if done["was"] else ""
         screen.say(f"{name}@{version} is live{retired}{by_force}")
+        say_ended(screen, done)
     screen.finish(done)
 
 
@@ -122,10 +120,18 @@ def roll_back(name: ModelName, runs: Runs = RUNS, json_: Json = False) -> None:
     done = roll_back(name, runs)
     screen = Screen(json_)
     screen.say(f"{name}@{done['current']} is live again; {name}@{done['was']} is retired")
+    say_ended(screen, done)
     screen.finish(done)
 
 
+def say_ended(screen: Screen, done: dict[str, Any]) -> None:
+    """What was tried beside the version that was live, if anything was."""
+    if "ended" in done:
+        screen.say(f"{done['name']}@{done['ended']['version']} is no longer tried beside it")
+
+
 app.command("roll-back", hidden=True)(roll_back)  # its name in earlier versions
+traffic.add_to(app)
 
 
 @app.command("diff")

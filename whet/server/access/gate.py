@@ -26,6 +26,8 @@ OPEN = {"/health", "/ready", "/docs", "/openapi.json", "/llms.txt"}
 """Paths that tell nothing of anybody, and need no key."""
 ANTHROPIC = ("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches", "/v1/complete")
 """Of an API that is not spoken here: refused in such words whether there is a key or not."""
+TOLD = "headers"
+"""Where in the state of a request a route puts headers of its answer, whole or streamed."""
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "testserver"}
 UPLOADS, ENVELOPE = "/v1/files", 1024 * 1024
 """Where files come in, and what a form may hold beside its file: the route measures the file itself."""
@@ -53,7 +55,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 begun = True
                 self._count(scope, message["status"])
-                MutableHeaders(scope=message).update(extra)
+                MutableHeaders(scope=message).update(extra | scope.get("state", {}).get(TOLD, {}))
             await send(message)
 
         try:

@@ -246,6 +246,9 @@ traces = Table(
     Column("first_token_seconds", Float),
     Column("feedback", Integer, nullable=False, default=0),
     Column("bytes", Integer, nullable=False),
+    Column("trial", String),
+    Column("side", String),
+    Column("shadow_of", String),
     Column("content", JSON(none_as_null=True)),
     Index("traces_of_project", "project", "at", "id"),
     Index("traces_of_model", "project", "model", "at", "id"),
@@ -259,8 +262,18 @@ traces = Table(
         sqlite_where=text("feedback > 0"),
         postgresql_where=text("feedback > 0"),
     ),
+    Index(
+        "traces_of_trial",
+        "project",
+        "trial",
+        "at",
+        "id",
+        sqlite_where=text("trial IS NOT NULL"),
+        postgresql_where=text("trial IS NOT NULL"),
+    ),
 )
-"""`feedback` counts the rows of the table of that name; `bytes` is about what a trace takes, with its feedback.
+"""`feedback` counts the rows of the table of that name; `bytes` is about what a trace takes, with its feedback. `trial`
+and `side` are of the version that was tried beside the live one; a trace with `shadow_of` is an answer to nobody.
 `content` comes last: SQLite reads past it without opening its pages. Every index ends with `at` and `id`, by which
 lists are ordered: without statistics SQLite would take the first that gives the order, and look at every row."""
 

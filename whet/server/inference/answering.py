@@ -37,10 +37,11 @@ class Answering:
         """Raises ApiError 404."""
         return await asyncio.to_thread(self.catalogue.find, name, caller.project)
 
-    async def writer(self, name: str, caller: Caller) -> OpenedModel | EngineModel:
-        """The model of this name, proved, once it is loaded. Raises ApiError."""
-        opened = await self._open(await self.find(name, caller))
-        return replace(opened, meter=self.meter(name, caller))
+    async def open_writer(self, served: ServedModel, caller: Caller | None) -> OpenedModel | EngineModel:
+        """The model, proved, once it is loaded; without a caller, what it writes is counted for nobody. Raises
+        ApiError."""
+        opened = await self._open(served)
+        return replace(opened, meter=self.meter(served.name, caller)) if caller else opened
 
     def meter(self, name: str, caller: Caller) -> Meter:
         """Where what this caller asks of the model of this name is counted."""
@@ -49,6 +50,14 @@ class Answering:
             watch.opened(name)
         spend = partial(self.rates.spend, str(caller.key), limits_of(caller, self.settings))
         return Meter(self.metrics, name, spend, watch)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether nobody waits, and half of the places are free."""
+        half = self.settings.slots // 2
+        if self.engine is not None and self.engine.inside > half:
+            return False
+        return all(host.waiting == 0 and host.running <= half for host in list(self.hosts.held.values()))
 
     async def _open(self, served: ServedModel) -> OpenedModel | EngineModel:
         if self.engine is not None:
@@ -64,10 +73,9 @@ class Answering:
         if self.engine is not None:
             self.metrics.running.labels("engine").set(self.engine.inside)
 
-    async def scorer(self, name: str, caller: Caller, instead: str = TO_CHAT) -> tuple[ServedModel, ScoringModel]:
-        """The same of a model with a head, and what the name means; `instead` is what is said of one without."""
-        served = await self.find(name, caller)
-        return served, await self.scorers.open(served, instead)
+    async def open_scorer(self, served: ServedModel, instead: str = TO_CHAT) -> ScoringModel:
+        """The same of a model with a head; `instead` is what is said of one without."""
+        return await self.scorers.open(served, instead)
 
     async def warm(self) -> None:
         """Loads the bases that the service was started with, one after the other, before anybody asks; of an engine, it

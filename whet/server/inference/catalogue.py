@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Row, select
 
-from whet.errors import InputError, WhetError
+from whet.errors import InputError, RunFolderError, WhetError
 from whet.model.saved_model import read_facts
 from whet.recipe.bases import NANO, is_base, refuse_missing_base
 from whet.server.bases import listed_name
@@ -20,7 +20,7 @@ from whet.server.database.opening import Database
 from whet.server.database.tables import models
 from whet.server.errors import ApiError, not_found
 from whet.server.settings import Settings
-from whet.store.model_registry import find_run, list_models, meant
+from whet.store.model_registry import Trial, find_model, find_run, list_models, meant, run_of, weights_of
 from whet.store.run import DEFAULT_ROOT, Run
 
 TUNED = "ft:"
@@ -49,6 +49,10 @@ class ServedModel:
     owner: str = OWNER
     project: str | None = None
     """Whose it is; None: everybody's."""
+    named: str = ""
+    """Of a named model, the version that this is: "desk@2"."""
+    trial: Trial | None = None
+    """The version that is tried beside it, where its name alone was asked for."""
 
     @property
     def version(self) -> str:
@@ -66,7 +70,13 @@ class ServedModel:
             "owned_by": self.owner,
             "parent": self.parent,
             "root": self.root or self.name,
-        }
+        } | self._traffic()
+
+    def _traffic(self) -> dict[str, object]:
+        if self.trial is None:
+            return {}
+        tried = {"kind": self.trial.kind, "version": self.trial.version, "share": self.trial.share}
+        return {"traffic": tried | {"live": self.trial.live}}
 
 
 class Catalogue:
@@ -96,6 +106,19 @@ class Catalogue:
         if found is None:
             raise not_found("model", name, "model")
         return found
+
+    def tried(self, served: ServedModel) -> ServedModel:
+        """The version that is tried beside this one, under the same name. Raises RunFolderError where its run is gone,
+        or holds other weights than were registered."""
+        assert served.trial is not None
+        model = find_model(served.named.partition("@")[0], self.root)
+        number = served.trial.version
+        run = run_of(model, number, self.root)
+        registered = model.version(number).weights
+        if registered and registered != weights_of(run):
+            raise RunFolderError(f"{model.name}@{number} has other weights than when it was registered")
+        named = f"{model.name}@{number}"
+        return replace(self._of_run(served.name, run), root=named, named=named)
 
     def listed(self, project: str) -> list[ServedModel]:
         """Everything that this project may ask, by name."""
@@ -127,7 +150,7 @@ class Catalogue:
                 raise InputError(what, where="models", value=name, fix="rename one of the folders")
             return
 
-        run = find_run(name, self._root)
+        run = find_run(name, self.root)
         read_facts(run.model)
         self.runs[run.name if "/" in name else name] = name
 
@@ -143,16 +166,17 @@ class Catalogue:
             raise InputError(what, where="aliases", value=alias, fix="choose another name")
 
     @property
-    def _root(self) -> Path:
+    def root(self) -> Path:
+        """The folder of runs whose list of models is read."""
         return self.settings.runs or DEFAULT_ROOT
 
     def _find(self, name: str, project: str) -> ServedModel | None:
         if name in self.bases:
             return self.bases[name]
         if name in self.runs:
-            return self._of_run(name, find_run(self.runs[name], self._root))
+            return self._of_reference(name, self.runs[name])
         if name.partition("@")[0] in self._named():  # nothing else reaches find_run, which takes paths, too
-            return self._of_run(name, find_run(name, self._root))
+            return self._of_reference(name, name)
 
         with self.database.read() as connection:
             row = connection.execute(select(models).where(models.c.name == name, models.c.project == project)).first()
@@ -170,6 +194,20 @@ class Catalogue:
         if self.settings.runs is None:
             return []
         return [one.name for one in list_models(self.settings.runs) if meant(one, self.settings.runs) is not None]
+
+    def _of_reference(self, name: str, reference: str) -> ServedModel:
+        """`reference` is what find_run takes."""
+        called, _, wanted = reference.partition("@")
+        model = next((one for one in list_models(self.root) if one.name == called), None)
+        if model is None or wanted or model.current is None:
+            run = find_run(reference, self.root)
+            numbers = [] if model is None else [one.version for one in model.versions if one.run == run.name]
+            number = int(wanted) if wanted else max(numbers, default=None)
+            named = f"{called}@{number}" if model and number else ""
+            return replace(self._of_run(name, run), named=named)
+
+        run = run_of(model, model.current, self.root)
+        return replace(self._of_run(name, run), named=f"{called}@{model.current}", trial=model.trial)
 
     def _of_run(self, name: str, run: Run) -> ServedModel:
         facts = read_facts(run.model)

@@ -34,7 +34,7 @@ async def create_embedding(request: Request, body: EmbeddingBody, caller: Inferr
     """Of each input the vector that the model's head reads, at length 1."""
     refuse_unknown(body, {})
     answering = service_of(request).answering
-    _, model = await answering.scorer(body.model, caller, INSTEAD)
+    model = await answering.open_scorer(await answering.find(body.model, caller), INSTEAD)
     _refuse_dimensions(body.dimensions, model)
 
     vector_RD, tokens = await vectors_of(model, body.input, body.model)

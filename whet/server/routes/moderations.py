@@ -7,6 +7,7 @@ wrong is no category.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,9 +17,11 @@ from whet.server.errors import ApiError, unsupported
 from whet.server.inference.bodies import WholeBody, refuse_unknown
 from whet.server.inference.classes import NamedClasses, Scored, class_names, classify, has_several
 from whet.server.inference.hosting.scorers import ScoringModel
+from whet.server.routes.classify import nobody
 from whet.server.service import Service, service_of
-from whet.server.traces.asking import asking_of
-from whet.server.traces.recording import Answerer
+from whet.server.traces.recording import Recording
+from whet.server.traffic.trying import Answers
+from whet.server.traffic.writing import open_scorer
 
 router = APIRouter(prefix="/v1", tags=["moderations"])
 USUAL = "omni-moderation-latest"
@@ -42,15 +45,19 @@ async def create_moderation(request: Request, body: ModerationBody, caller: Infe
     refuse_unknown(body, {})
     service = service_of(request)
     name = body.model or _usual(service)
-    served, model = await service.answering.scorer(name, caller)
-    harmless = _harmless(model, name)
 
-    answerer = Answerer(served.name, served.version, model.fingerprint)
-    with service.tracing.begin("modr-", asking_of(request, body, caller), answerer) as trace:
+    async def prepare(model: ScoringModel, trace: Recording) -> tuple[dict[str, Any], int]:
+        harmless = _harmless(model, name)
         found, tokens = await classify(model, _texts(body.input), name, trace)
-    service.answering.meter(name, caller).read(tokens)
-    results = [_result(one, harmless) for one in found if isinstance(one, NamedClasses)]
-    return {"id": trace.id, "model": name, "results": results}
+        results = [_result(one, harmless) for one in found if isinstance(one, NamedClasses)]
+        return {"id": trace.id, "model": name, "results": results}, tokens
+
+    async def reply(moderated: tuple[dict[str, Any], int]) -> dict[str, Any]:
+        service.answering.meter(name, caller).read(moderated[1])
+        return moderated[0]
+
+    answers = Answers("modr-", partial(open_scorer, service.answering), prepare, reply, nobody)
+    return await service.traffic.answer(request, body, name, caller, answers)
 
 
 def _usual(service: Service) -> str:

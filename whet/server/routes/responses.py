@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -15,7 +16,9 @@ from whet.server.inference.responses_body import ResponseBody
 from whet.server.inference.streaming import event_stream, while_there
 from whet.server.knowledge.sources import asked_in_tools, sources_of
 from whet.server.service import service_of
-from whet.server.traces.asking import asking_of
+from whet.server.traces.recording import Recording
+from whet.server.traffic.trying import Answers
+from whet.server.traffic.writing import Writer, open_writer
 
 router = APIRouter(prefix="/v1", tags=["responses"])
 
@@ -24,10 +27,16 @@ router = APIRouter(prefix="/v1", tags=["responses"])
 async def create_response(request: Request, body: ResponseBody, caller: Inferring) -> Response | dict[str, Any]:
     """An answer to a text or a conversation, whole or as server-sent events."""
     service = service_of(request)
-    opened = await service.answering.writer(body.model, caller)
-    with service.tracing.begin("resp_", asking_of(request, body, caller), opened.answerer) as trace:
+
+    async def prepare(opened: Writer, trace: Recording) -> ResponseShape:
         sources = sources_of(service.library, opened.served, caller, asked_in_tools(body.tools))
-        shape = ResponseShape(await prepare_chat(body.as_chat(), replace(opened, trace=trace), sources), body, trace.id)
+        asked = await prepare_chat(body.as_chat(), replace(opened, trace=trace), sources)
+        return ResponseShape(asked, body, trace.id)
+
+    async def reply(shape: ResponseShape) -> Response | dict[str, Any]:
         if body.stream:
             return await event_stream(request, shape.events(), done=False)
         return await while_there(request, shape.whole())
+
+    answers = Answers("resp_", partial(open_writer, service.answering), prepare, reply, ResponseShape.whole)
+    return await service.traffic.answer(request, body, body.model, caller, answers)

@@ -29,10 +29,11 @@ def wanted_traces(
     workload: str | None = None,
     client: str | None = None,
     with_feedback: bool | None = None,
+    shadow: bool = False,
 ) -> TraceFilter:
-    """Times are seconds since 1970."""
+    """Times are seconds since 1970; `shadow`: answers that nobody was told, in the place of the others."""
     known = None if client is None else pseudonym(client, caller.project)
-    return TraceFilter(caller.project, model, since, until, workload, known, with_feedback)
+    return TraceFilter(caller.project, model, since, until, workload, known, with_feedback, shadow)
 
 
 Wanted = Annotated[TraceFilter, Depends(wanted_traces)]

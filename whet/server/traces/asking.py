@@ -22,12 +22,23 @@ INSTRUCTIONS = ("system", "developer")
 
 
 @dataclass(frozen=True, slots=True)
+class TrialSide:
+    """Of a request to a model of which a version is tried beside the live one."""
+
+    trial: str
+    side: str
+    """As Trace.side."""
+    shadow_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     project: str
     key: str | None
     workload: str | None = None
     client: str | None = None
     conversation: str | None = None
+    tried: TrialSide | None = None
 
 
 def asking_of(request: Request, body: BaseModel, caller: Caller) -> Asking:
@@ -36,7 +47,7 @@ def asking_of(request: Request, body: BaseModel, caller: Caller) -> Asking:
     metadata = more.get("metadata")
     told = metadata if isinstance(metadata, Mapping) else {}
     workload = _first_text(request.headers.get(WORKLOAD), told.get("workload"))
-    client = _first_text(more.get("safety_identifier"), more.get("user"))
+    client = _first_text(more.get("safety_identifier"), more.get("user"), told.get("user_id"))
     conversation = _first_text(told.get("conversation"))
     return Asking(
         caller.project,

@@ -38,7 +38,8 @@ class NewFeedback:
 
 def add_feedback(database: Database, project: str, trace: str, given: NewFeedback, key: str | None) -> dict[str, Any]:
     """The feedback as it is kept. With a `key` that the project has used, what was kept then. Raises ApiError 404 for
-    a trace that is not there, 400 for a key that was used for something else, or a trace that has enough."""
+    a trace that is not there, 400 for an answer that nobody was told, a key that was used for something else, or a
+    trace that has enough."""
     new = given.as_kept(project)
     size = ROW_BYTES + letters(asdict(new))
     with database.write() as connection:
@@ -76,10 +77,13 @@ def show_feedback(row: Row) -> dict[str, Any]:
 def _traced(connection: Connection, project: str, name: str) -> Row:
     row = None
     if is_id(name):
-        query = select(traces.c.feedback).where(traces.c.id == name, traces.c.project == project)
+        query = select(traces.c.feedback, traces.c.shadow_of).where(traces.c.id == name, traces.c.project == project)
         row = connection.execute(query).first()
     if row is None:
         raise not_found("trace", name, "id")
+    if row.shadow_of is not None:
+        what = f"Nobody was told this answer: speak of the one that was given, {row.shadow_of}."
+        raise ApiError(400, what, code="shadow_answer", param="id")
     return row
 
 

@@ -77,7 +77,8 @@ class ServiceSource:
 
 
 def open_service(home: Path | str, project: str) -> tuple[Database, str]:
-    """The database of a service, and the id of a project of this name. Raises as open_traces."""
+    """The database of a service, to be closed by who reads it, and the id of a project of this name. Raises as
+    open_traces."""
     try:
         database = open_database(_url_of(home), migrate=False)
     except InputError as error:
@@ -137,9 +138,12 @@ def _url_of(home: Path | str) -> str:
 
 
 def _project_of(connection: Connection, name: str, where: str) -> str:
-    if not inspect(connection).has_table(traces.name):
-        fix = "start the service once with this version of Whet"
+    fix = "start the service once with this version of Whet"
+    inspected = inspect(connection)
+    if not inspected.has_table(traces.name):
         raise InputError("the database is of a service that kept no traces", where=where, fix=fix)
+    if not {column["name"] for column in inspected.get_columns(traces.name)} >= set(traces.columns.keys()):
+        raise InputError("the database is of an earlier version of Whet", where=where, fix=fix)
 
     known = {row.name: row.id for row in connection.execute(select(projects.c.name, projects.c.id))}
     if name not in known:

@@ -35,6 +35,8 @@ class TraceFilter:
     """As it is kept (redacting.pseudonym)."""
     with_feedback: bool | None = None
     """False: those without."""
+    shadow: bool = False
+    """True: only answers that nobody was told; they are never among the others."""
 
     def beyond(self, at: float | None, order: Order) -> TraceFilter:
         """Without what comes before `at` in this order: a page need not look at all pages before it."""
@@ -46,7 +48,8 @@ class TraceFilter:
         return replace(self, until=behind if self.until is None else min(behind, self.until))
 
     def clause(self) -> ColumnElement[bool]:
-        wanted = [traces.c.project == self.project]
+        nobody = traces.c.shadow_of.is_not(None) if self.shadow else traces.c.shadow_of.is_(None)
+        wanted = [traces.c.project == self.project, nobody]
         for column, name in (("model", self.model), ("workload", self.workload), ("client", self.client)):
             if name is not None:
                 wanted.append(traces.c[column] == storable(name))
@@ -179,4 +182,7 @@ def _trace(row: Row, said: tuple[Feedback, ...]) -> Trace:
         feedback=said,
         version=row.version,
         fingerprint=row.fingerprint,
+        trial=row.trial,
+        side=row.side,
+        shadow_of=row.shadow_of,
     )

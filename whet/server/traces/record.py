@@ -60,6 +60,7 @@ class TraceRecord:
 
     def row(self, with_content: bool, now: float) -> dict[str, Any]:
         """As the table has it. `now` is the database's clock."""
+        tried = self.asking.tried
         content = self._content() if with_content and self.size <= MOST_CONTENT else None
         kept = 0 if content is None else len(json.dumps(content, ensure_ascii=False))
         return {
@@ -83,6 +84,9 @@ class TraceRecord:
             "first_token_seconds": self.first_token_seconds,
             "feedback": 0,
             "bytes": ROW_BYTES + kept,
+            "trial": tried.trial if tried else None,
+            "side": tried.side if tried else None,
+            "shadow_of": tried.shadow_of if tried else None,
             "content": content,
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -16,6 +16,10 @@ from whet.types import Message
 
 ABORTED = "aborted"
 """Nobody waited for the answer any more."""
+
+
+Keep = Callable[[TraceRecord], None]
+"""Takes a trace, and never blocks."""
 
 
 class AnswerPiece(Protocol):
@@ -57,9 +61,7 @@ class Recording:
     The id of the first answer is that of the whole; the others have their number behind it ("-1", "-2").
     """
 
-    def __init__(
-        self, keep: Callable[[TraceRecord], None] | None, kind: str, asking: Asking, answerer: Answerer, texts: bool
-    ) -> None:
+    def __init__(self, keep: Keep | None, kind: str, asking: Asking, answerer: Answerer, texts: bool) -> None:
         """`kind` is the joint of the id: "chatcmpl-". `keep` None: nothing is recorded."""
         self.id = new_id(kind)
         self.kind, self.asking, self.answerer, self.texts = kind.rstrip("-_"), asking, answerer, texts
@@ -110,11 +112,15 @@ class Recording:
         prompt = self._prompts[place] if place < len(self._prompts) else None
         workload = self.asking.workload or (workload_of(prompt.messages) if prompt else None)
         shown = prompt if self.texts else None
+        asking = self.asking
+        if number and asking.tried and asking.tried.shadow_of:
+            shadowed = replace(asking.tried, shadow_of=f"{asking.tried.shadow_of}-{number}")
+            asking = replace(asking, tried=shadowed)
         self._keep(
             TraceRecord(
                 id=f"{self.id}-{number}" if number else self.id,
                 kind=self.kind,
-                asking=self.asking,
+                asking=asking,
                 model=self.answerer.model,
                 version=self.answerer.version,
                 fingerprint=self.answerer.fingerprint,

@@ -7,7 +7,7 @@ from whet.server.metrics import Metrics
 from whet.server.settings import Settings
 from whet.server.traces.asking import Asking
 from whet.server.traces.keeping import retention_of
-from whet.server.traces.recording import Answerer, Recording
+from whet.server.traces.recording import Answerer, Keep, Recording
 from whet.server.traces.writer import TraceWriter
 
 FLUSH_SECONDS = 5.0
@@ -19,9 +19,10 @@ class Tracing:
         self.mode = settings.traces
         self.writer = TraceWriter(database, metrics, retention_of(settings), self.mode == "content")
 
-    def begin(self, kind: str, asking: Asking, answerer: Answerer) -> Recording:
-        """Of a request that a model was found for; `kind` is the joint of its id, as "chatcmpl-"."""
-        keep = None if self.mode == "off" else self.writer.put
+    def begin(self, kind: str, asking: Asking, answerer: Answerer, keep: Keep | None = None) -> Recording:
+        """Of a request that a model was found for; `kind` is the joint of its id, as "chatcmpl-". `keep` takes its
+        traces, where that is not the writer."""
+        keep = None if self.mode == "off" else keep or self.writer.put
         return Recording(keep, kind, asking, answerer, self.writer.texts)
 
     def flush(self) -> None:

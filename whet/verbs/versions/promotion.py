@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,16 @@ def promote(
         raise InputError(what, where="--force" if force else "--why", fix="give both: --force --why TEXT")
 
     model = model_registry.find_model(name, run_root)
-    was, told = model.current, promotion_of(model.version(version))
+    was, told, ended = model.current, promotion_of(model.version(version)), {}
     if was != version:
-        told = _told(model, version, run_root, why or "")
+        told, ended = _told(model, version, run_root, why or ""), ended_with(model)
         model_registry.promote(name, version, run_root, **told)
-    return Result(name=name, current=version, was=was, **told)
+    return Result(name=name, current=version, was=was, **told, **ended)
+
+
+def ended_with(model: model_registry.NamedModel) -> dict[str, Any]:
+    """The trial that ends when another version becomes live, where there is one."""
+    return {"ended": asdict(model.trial)} if model.trial else {}
 
 
 def promotion_of(version: model_registry.ModelVersion) -> dict[str, Any]:
@@ -127,10 +132,14 @@ def who() -> str:
 
 
 @in_python
-def roll_back(name: str, run_root: Path | str = DEFAULT_ROOT) -> Result:
-    """As ModelList.roll_back."""
-    was = model_registry.find_model(name, run_root).current
-    return Result(name=name, current=model_registry.roll_back(name, run_root, by=who()), was=was)
+def roll_back(name: str, run_root: Path | str = DEFAULT_ROOT, by: str | None = None) -> Result:
+    """As ModelList.roll_back; `by` as in traffic.begin."""
+    model = model_registry.find_model(name, run_root)
+    if model.way_back is None and model.trial is not None:
+        fix = f"to be rid of {name}@{model.trial.version}: whet models end {name}"
+        raise RunFolderError(f"model {name!r} has no earlier promoted version", fix=fix)
+    current = model_registry.roll_back(name, run_root, by=by or who())
+    return Result(name=name, current=current, was=model.current, **ended_with(model))
 
 
 @in_python

@@ -78,6 +78,8 @@ def _held(model: NamedModel, root: Path | str) -> Iterator[tuple[str, str]]:
             yield one.run, f"what a rollback of {model.name} would make live"
         if one.pinned:
             yield one.run, f"pinned as {name}"
+        if model.trial and one.version == model.trial.version:
+            yield one.run, f"tried as {name}"
         if one.stage == "live":
             yield one.run, f"live as {name}"
 

@@ -1,0 +1,1 @@
+"""A version beside the live one: who meets it, what it answers, and what came of that."""
