@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[1]
 WHET = ROOT / "whet"
 ORDER = (
     "errors types pulse observer building text recipe model_server store stats demo_data data doctor planning model "
-    "distributed generation rewards losses training evaluation methods reports release monitoring verbs api server "
-    "launcher web cli"
+    "distributed generation rewards losses training evaluation methods reports release monitoring retraining verbs api "
+    "server launcher web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
 LATER = "distributed web".split()
@@ -76,9 +76,10 @@ INSIDE = {
         "forms catalogue readings proof diagnosis proving golden_prompts golden_making golden_of_run opening "
         "inspection task_score target publishing exporting importing"
     ),
+    "retraining": "row_forms changes merging starts against_live bases verdict",
     "verbs": (
         "listing inputs steps studies init judge monitor runs versions models check show collect plan tune train "
-        "evaluate chat demo releases"
+        "evaluate chat demo releases upkeep"
     ),
     "server": (
         "errors settings bases database metrics access files jobs telemetry traces inference knowledge service routes "
@@ -104,7 +105,7 @@ RAW = {WHET / "recipe" / "files" / "teachers.py"}
 LIGHT = "errors types pulse observer building text recipe model_server store demo_data planning rewards cli".split()
 VERBS = (
     "tune train evaluate plan check show collect compare curve failures frontier take chat judge init runs models demo "
-    "export prove serve monitor launch"
+    "export prove serve monitor retrain rebase launch"
 ).split()
 """A package with such a name would hide the function of the same name on `whet`."""
 MOST_FILES = 20

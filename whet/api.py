@@ -35,6 +35,8 @@ from whet.verbs.studies.frontier import frontier
 from whet.verbs.studies.take import take
 from whet.verbs.train import train
 from whet.verbs.tune import tune
+from whet.verbs.upkeep.rebase import rebase
+from whet.verbs.upkeep.retrain import retrain
 
 __all__ = [
     "chat",
@@ -55,6 +57,8 @@ __all__ = [
     "plan",
     "prepare_view",
     "prove",
+    "rebase",
+    "retrain",
     "runs",
     "show",
     "take",

@@ -1,0 +1,1 @@
+"""Verbs that keep a model in use up to date."""
