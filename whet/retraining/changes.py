@@ -89,29 +89,53 @@ def hash_of(row: Row) -> str:
 
 def known_rows(run: Run, rows: Sequence[Row], shape: RowFormat) -> Known:
     """`rows` are those of its files now. Of a row that the ledger has, the fate stays what it was; all others are
-    new."""
+    new, if the files are others by now."""
     known = Known(form_of(shape), shape)
-    fates = {line["hash"]: line for line in iter_lines(run.folder / "rows.jsonl") if line["fate"] != "dropped"}
+    fates = fates_of(run)
     known.trained = {digest for digest, line in fates.items() if line["fate"] == "trained"}
-    as_it_was = data_hash(run.recipe) == run.read_json("run.json").get("data_sha256")
-
-    here, strangers = set(), []
     for row in rows:
-        digest = hash_of(row)
-        if digest not in fates:
-            strangers.append(row)
-            continue
-        here.add(digest)
-        (known.tests if fates[digest]["fate"] == "test" else known.learned).append(row)
+        line = fates.get(hash_of(row))
+        if line is not None:
+            (known.tests if line["fate"] == "test" else known.learned).append(row)
 
-    if as_it_was:  # strangers are rows that the run dropped, and nothing is new about them
-        return known
-    new_places, gone = {row.where for row in strangers}, [line for digest, line in fates.items() if digest not in here]
-    changed = sum(line["where"] in new_places for line in gone)
-    known.bring([(row, {"where": row.where}) for row in strangers], run.recipe)
-    added = max(0, len(known.new) - changed)
-    known.changed = {"added": added, "changed": changed, "removed": len(gone) - changed}
+    _compare(known, run, rows, fates)
     return known
+
+
+def fates_of(run: Run) -> dict[str, dict[str, Any]]:
+    """The lines of a run's ledger by their hashes, without those that were dropped, which have none."""
+    return {line["hash"]: line for line in iter_lines(run.folder / "rows.jsonl") if line["fate"] != "dropped"}
+
+
+def follow_first(known: Known, first: Run, rows: Sequence[Row], between: Sequence[Run], own: Sequence[Row]) -> None:
+    """Of a version that was retrained: what changed in the files of the `first` version, which people go on to write
+    into. What any version `between` has in its ledger, and what the live version's `own` files hold, is not new."""
+    fates = fates_of(first)
+    met = {hash_of(row) for row in own}.union(*(fates_of(run) for run in between))
+    gone = _compare(known, first, [row for row in rows if hash_of(row) not in met or hash_of(row) in fates], fates)
+    known.learned = [row for row in known.learned if hash_of(row) not in gone]
+    known.tests = [row for row in known.tests if hash_of(row) not in gone]
+
+
+def _compare(known: Known, run: Run, rows: Sequence[Row], fates: Mapping[str, dict[str, Any]]) -> set[str]:
+    """Rows that are not in the ledger are new; gives the hashes of those that are gone. Where the files are as they
+    were, strangers are rows that the run dropped, and nothing is new about them."""
+    if data_hash(run.recipe) == run.read_json("run.json").get("data_sha256"):
+        return set()
+    here = {hash_of(row) for row in rows}
+    strangers = [row for row in rows if hash_of(row) not in fates]
+    places = {row.where for row in strangers}
+    gone = {digest: line for digest, line in fates.items() if digest not in here}
+
+    changed = sum(line["where"] in places for line in gone.values())
+    new = known.bring([(row, {"where": row.where}) for row in strangers], run.recipe)
+    before = known.changed
+    known.changed = {
+        "added": before["added"] + max(0, new - changed),
+        "changed": before["changed"] + changed,
+        "removed": before["removed"] + len(gone) - changed,
+    }
+    return set(gone)
 
 
 def rows_of_file(path: Path | str, recipe: Recipe, old: RowFormat) -> list[tuple[Row, dict[str, Any]]]:

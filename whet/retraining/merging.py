@@ -18,13 +18,15 @@ from whet.data.rows.convert import every_row
 from whet.data.split.clusters import clusters
 from whet.data.split.parts import leaks
 from whet.data.split.row_traits import Traits
-from whet.errors import InputError, ProofError, shorten
+from whet.errors import InputError, ProofError
 from whet.evaluation.verdict import FEWEST_ROWS
+from whet.monitoring.alarm import LONGEST_SHOWN
 from whet.monitoring.feedback_rows import NEAR_TEST, near
 from whet.recipe.schema import Recipe
 from whet.retraining.changes import Known, NewRow, hash_of
 from whet.retraining.row_forms import LineForm, answer_of, line_of, question_of, recipe_for
 from whet.store.atomic import make_folder, write_text
+from whet.text.normalise import one_line
 from whet.types import Row
 
 FRESH_SHARE = 1 / 3
@@ -127,11 +129,11 @@ def _without_contradicted(learned: Sequence[Row], new: Sequence[NewRow], merged:
 
 def _contradiction(row: Row, named: str, newer: NewRow) -> dict[str, str]:
     return {
-        "asked": shorten(question_of(row)),
+        "asked": one_line(question_of(row))[:LONGEST_SHOWN],
         "old": named,
-        "old_answer": shorten(row.reference),
+        "old_answer": one_line(row.reference)[:LONGEST_SHOWN],
         "new": newer.named,
-        "new_answer": shorten(newer.row.reference),
+        "new_answer": one_line(newer.row.reference)[:LONGEST_SHOWN],
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from whet.errors import count
 from whet.evaluation.decision import listed
-from whet.evaluation.facts import AnswerLine, ForgettingFacts
+from whet.evaluation.facts import ForgettingFacts
 from whet.evaluation.forgetting.budget import HELD_COST, score_budget
 from whet.evaluation.verdict import compare, difference_facts
 from whet.stats.paired import clusters_of_lines
@@ -78,7 +78,8 @@ def judge(
     if better and not not_held and not unclear:
         others = [PARTS[name] for name in there if PARTS[name] not in better]
         more = f", and within the margin on {others[0]}" if others else ""
-        return "better", f"Better than the live version on {' and '.join(better)}{more}; nothing was lost elsewhere."
+        elsewhere = "nothing was lost elsewhere" if lost_to_live else "what it lost elsewhere was not measured"
+        return "better", f"Better than the live version on {' and '.join(better)}{more}; {elsewhere}."
     if unclear:
         return "cannot tell", f"The rows cannot tell what it lost elsewhere: {listed(list(unclear))}."
     if not_held:

@@ -36,10 +36,10 @@ def find_live(model: Run | str | Path, root: Path | str) -> LiveVersion:
     """Raises RunFolderError for a model that is not there, InputError for a run that is a version of no name, or that
     was not measured."""
     run = model_registry.find_run(model, root)
-    wanted = str(model).partition("@")[0] if isinstance(model, str) else ""
+    wanted, _, number = model.partition("@") if isinstance(model, str) else ("", "", "")
     mine = [(named.name, one) for named in model_registry.list_models(root) for one in named.versions]
     mine = [(name, one) for name, one in mine if one.run == run.name]
-    mine.sort(key=lambda pair: pair[0] == wanted)
+    mine.sort(key=lambda pair: (pair[0] == wanted, str(pair[1].version) == number))
     if not mine:
         fix = f"give it a name: whet models register NAME {run.name}"
         raise InputError("this run is a version of no named model", where=f"run {run.name}", fix=fix)
@@ -61,6 +61,18 @@ def note_origin(run: Run, live: LiveVersion, how: str, base: str | None = None) 
         run.write_json(MADE_FROM, facts | {"base": base or first_base(live.run)})
 
 
+def versions_before(run: Run, root: Path | str) -> list[Run]:
+    """The runs that a run was retrained from, the first version last, as far as they are there."""
+    found: list[Run] = []
+    while (run.folder / MADE_FROM).exists():
+        name = run.read_json(MADE_FROM, "run")["run"]
+        if not (Path(root) / name / "run.json").is_file():
+            break
+        run = Run.open(name, root)
+        found.append(run)
+    return found
+
+
 def register_next(live: LiveVersion, run: Run, result: Evaluation, root: Path | str) -> int:
     facts = model_registry.facts_of(result)
     return model_registry.register(live.name, run, facts, root, source=live.source or None)
@@ -79,10 +91,15 @@ def make_live(
         first = "" if proved else f"whet export {live.name}@{version} --to merged, then "
         return {"done": False, "why": "nobody asked for it", "command": first + command}
 
+    current = model_registry.find_model(live.name, root).current
+    if current not in (None, live.version, version):
+        why = f"{live.name}@{current} is live by now, and it was held against {live.name}@{live.version}"
+        return {"done": False, "why": why, "command": f"whet retrain {live.name}"}
+
     if not any(one.counts for one in releases_of(run)):
         export(run, "merged", run_root=root, observer=observer)
     try:
         promote(live.name, version, root)
     except RunFolderError as error:
         return {"done": False, "why": error.what, "command": None}
-    return {"done": True, "why": "it is better, and nothing was lost", "command": None}
+    return {"done": True, "why": "it is better, and nothing that was measured was lost", "command": None}

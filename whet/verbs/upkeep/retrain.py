@@ -25,7 +25,15 @@ from whet.recipe.keywords import in_python
 from whet.recipe.schema import Recipe
 from whet.reports.result import Result
 from whet.retraining.against_live import brief, compare_versions, first_base, split_lines
-from whet.retraining.changes import Known, digest_text, known_rows, rows_of_feedback, rows_of_file, why_left_out
+from whet.retraining.changes import (
+    Known,
+    digest_text,
+    follow_first,
+    known_rows,
+    rows_of_feedback,
+    rows_of_file,
+    why_left_out,
+)
 from whet.retraining.merging import Merged, merge, write
 from whet.retraining.row_forms import data_rows, refuse_unmergeable
 from whet.retraining.starts import Asked, Beginning, choose, measure_beginning, no_warm_start
@@ -41,7 +49,14 @@ from whet.verbs.plan import plan as planned
 from whet.verbs.releases.export import export
 from whet.verbs.steps.main_job import finish_run, open_run
 from whet.verbs.steps.stages import train_once
-from whet.verbs.upkeep.next_version import LiveVersion, find_live, make_live, note_origin, register_next
+from whet.verbs.upkeep.next_version import (
+    LiveVersion,
+    find_live,
+    make_live,
+    note_origin,
+    register_next,
+    versions_before,
+)
 
 FOLDER = "retraining"
 """Beside the runs: merged rows, results, and live versions that were merged to begin from."""
@@ -85,14 +100,14 @@ def retrain(
     Without anything new nothing is done, unless by `force`. With `plan` it ends once it is known what would be done.
     It begins from the base or from the live version, whichever is better on validation rows, unless `start` says. With
     `promote` it is made live where it is better and nothing was lost. The same call again goes on, or gives the
-    finished result. Raises InputError for a model whose rows cannot be merged, ModelError where its base is another one.
+    finished result. Raises InputError for a model whose rows cannot be merged, ModelError where its base is another.
     """
     root, observer = Path(run_root), observer or Silent()
     if start not in get_args(Asked):
         raise InputError("this is no start", where="--start", value=start, fix=f"one of {', '.join(get_args(Asked))}")
     live = find_live(model, root)
     refuse_unmergeable(live.run.recipe, live.run.name)
-    seen = _look(live, log, rows, served_as, observer)
+    seen = _look(live, root, log, rows, served_as, observer)
     if not seen.base["same"]:
         raise ModelError(
             f"the base {seen.base['name']!r} has other weights than when {live.name}@{live.version} was tuned",
@@ -127,6 +142,7 @@ def retrain(
 
 def _look(
     live: LiveVersion,
+    root: Path,
     log: Path | str | Iterable[Trace] | None,
     files: Sequence[Path | str],
     served_as: str | None,
@@ -138,6 +154,10 @@ def _look(
         renderer = Renderer(load_tokenizer(recipe.base, recipe.trust_remote_code))
         rows, shape = data_rows(recipe, renderer.control_tokens)
         known = known_rows(run, rows, shape)
+        versions = versions_before(run, root)
+        if versions:
+            first = versions[-1]
+            follow_first(known, first, data_rows(first.recipe, renderer.control_tokens)[0], [run, *versions[:-1]], rows)
         seen = Seen(known, _base_of(run))
         for file in files:
             seen.from_files += known.bring(rows_of_file(file, recipe, shape), recipe)
