@@ -20,6 +20,8 @@ from whet.evaluation.verdict import compare, difference_facts
 from whet.stats.paired import clusters_of_lines
 
 Word = Literal["better", "as good", "worse", "cannot tell"]
+LARGEST_MARGIN = 0.25
+"""Of fewer than 12 rows no interval lies within it, so that a few rows never clear anything."""
 PARTS = {"old": "the old test rows", "fresh": "the fresh test rows"}
 
 
@@ -33,6 +35,7 @@ def judge_part(lines: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] 
     difference, verdict = compare(live, candidate, seed, clusters_of_lines(lines))
     if difference.scale is None:
         margin, reason = score_budget(None, difference.rows)
+        margin = min(margin, LARGEST_MARGIN)
     else:
         margin = HELD_COST * difference.scale
         reason = f"{100 * HELD_COST:g}% of the range of the scores"

@@ -35,7 +35,7 @@ class LiveVersion:
 def find_live(model: Run | str | Path, root: Path | str) -> LiveVersion:
     """Raises RunFolderError for a model that is not there, InputError for a run that is a version of no name, or that
     was not measured."""
-    run = model_registry.find_run(model, root)
+    run = _meant(model, root)
     wanted, _, number = model.partition("@") if isinstance(model, str) else ("", "", "")
     mine = [(named.name, one) for named in model_registry.list_models(root) for one in named.versions]
     mine = [(name, one) for name, one in mine if one.run == run.name]
@@ -51,6 +51,21 @@ def find_live(model: Run | str | Path, root: Path | str) -> LiveVersion:
         raise InputError("it has no test rows that a next version could be held against", where=run.name, fix=fix)
     name, version = mine[-1]
     return LiveVersion(name, version.version, run, version.source)
+
+
+def _meant(model: Run | str | Path, root: Path | str) -> Run:
+    """As the list of models has it. Only where no version is live, and a name would stand for its newest good
+    candidate, candidates that retrain and rebase made do not count: else the same call again would hold the next
+    version against itself."""
+    named = {one.name: one for one in model_registry.list_models(root)}.get(str(model))
+    if named is None or named.current is not None:
+        return model_registry.find_run(model, root)
+    for version in reversed(named.versions):
+        if version.is_good and model_registry.is_there(version, root):
+            run = model_registry.run_of(named, version.version, root)
+            if not (run.folder / MADE_FROM).exists():
+                return run
+    return model_registry.find_run(model, root)
 
 
 def note_origin(run: Run, live: LiveVersion, how: str, base: str | None = None) -> None:

@@ -262,8 +262,8 @@ def _make(
     run = chosen.run
     assert run is not None
     result, _ = finish_run(run, observer)
-    version = register_next(live, run, result, root)
     against = _against(live, run, merged, observer)
+    version = register_next(live, run, result, root)
     observer.note(f"registered as {live.name}@{version}, a candidate")
     starts = [*(one.facts() for one in beginnings), *absent]
     return {"starts": starts, "run": run.name, "version": version, "against_live": against, "report": result["report"]}
