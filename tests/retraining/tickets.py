@@ -10,9 +10,9 @@ from typing import Any
 
 WORDS = (
     "amber river table window garden silver candle bottle market paper orange bridge castle dragon engine forest "
-    "guitar hammer island jacket kitten ladder magnet needle ocean pencil quartz rocket saddle tunnel umbrella violin walnut "
-    "yellow zipper anchor basket cactus daisy eagle feather goblet harbor igloo jungle kettle lemon mirror nutmeg "
-    "olive parrot quiver ribbon saffron thimble turtle velvet wagon yogurt zebra"
+    "guitar hammer island jacket kitten ladder magnet needle ocean pencil quartz rocket saddle tunnel umbrella violin "
+    "walnut yellow zipper anchor basket cactus daisy eagle feather goblet harbor igloo jungle kettle lemon mirror "
+    "nutmeg olive parrot quiver ribbon saffron thimble turtle velvet wagon yogurt zebra"
 ).split()
 PHRASES = {"refund": "money back", "delivery": "parcel late", "login": "password lost", "repair": "screen broken"}
 KINDS = ("refund", "delivery", "login")

@@ -21,6 +21,7 @@ SETTINGS: dict[str, Any] = {
     "keep": False,
     "evaluate.against": ["base"],
     "evaluate.forgetting": False,
+    "evaluate.every": 8,
     "split.test": 0.2,
 }
 
