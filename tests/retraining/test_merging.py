@@ -37,7 +37,7 @@ def merged_with(tmp_path: Path, new: list[dict[str, Any]], **keys: Any) -> Merge
     recipe = recipe_over(written(tmp_path / "old.jsonl", tickets(60, seed=0)), **keys)
     known = known_of(recipe)
     known.bring(rows_of_file(written(tmp_path / "new.jsonl", new), recipe, known.shape), recipe)
-    merged = merge(known, recipe, recipe, tmp_path / "made", "tickets")
+    merged = merge(known, recipe, tmp_path / "made", "tickets")
     write(merged)
     return merged
 
@@ -105,7 +105,7 @@ def test_a_prompt_that_old_rows_answer_in_many_ways_is_contradicted_by_nothing(t
     known = known_of(recipe, 6)
     new = written(tmp_path / "new.jsonl", [{"prompt": "Write a line.", "completion": "Fog."}])
     known.bring(rows_of_file(new, recipe, known.shape), recipe)
-    merged = merge(known, recipe, recipe, tmp_path / "made", "lines")
+    merged = merge(known, recipe, tmp_path / "made", "lines")
     assert merged.contradicted == [] and len(merged.learned) == len(known.learned)
 
 
@@ -125,7 +125,7 @@ def test_the_newest_conversations_are_held_out_whole(tmp_path: Path) -> None:
     ]
     talks = {f"t{n}": f"talk {n // 2}" for n in range(18)}
     known.bring(rows_of_feedback(said, recipe, known.shape, talks), recipe)
-    merged = merge(known, recipe, recipe, tmp_path / "made", "tickets")
+    merged = merge(known, recipe, tmp_path / "made", "tickets")
     assert {one.came_from["trace"] for one in merged.fresh} == {f"t{n}" for n in range(12, 18)}
     assert not {one.row.group for one in merged.fresh} & {one.row.group for one in merged.new}
 
@@ -151,7 +151,7 @@ def test_rows_of_every_form_read_back_to_the_same_rows(row: dict[str, Any], tmp_
     recipe = recipe_over(written(tmp_path / "old.jsonl", [row]))
     rows, shape = data_rows(recipe, frozenset())
     known = Known("chat", shape, rows, set(), list(rows))
-    merged = merge(known, recipe, recipe, tmp_path / "made", "any")
+    merged = merge(known, recipe, tmp_path / "made", "any")
     write(merged)
     assert [hash_of(one) for one in data_rows(merged.recipe, frozenset())[0]] == 2 * [hash_of(rows[0])]
 

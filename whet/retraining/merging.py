@@ -70,11 +70,11 @@ class Merged:
         }
 
 
-def merge(known: Known, requested: Recipe, settled: Recipe, folder: Path, name: str) -> Merged:
-    """`requested` is the recipe as it was asked for, `settled` with what the rules chose. Writes nothing yet: `write`
-    does. The files will be NAME.jsonl and NAME-test.jsonl in `folder`."""
+def merge(known: Known, requested: Recipe, folder: Path, name: str) -> Merged:
+    """`requested` is the recipe as it was asked for. Writes nothing yet: `write` does. The files will be NAME.jsonl and
+    NAME-test.jsonl in `folder`."""
     places = (str(folder / f"{name}.jsonl"), str(folder / f"{name}-test.jsonl"))
-    merged = Merged(recipe_for(requested, settled, *places, known.form), known.form)
+    merged = Merged(recipe_for(requested, *places, known.form), known.form)
     merged.tests, merged.left_out = list(known.tests), list(known.left_out)
     usable = _apart_from_tests(known, merged)
     usable = _newest_answers(usable, merged)

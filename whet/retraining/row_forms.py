@@ -124,11 +124,10 @@ def line_of(row: Row, form: LineForm, came_from: Mapping[str, Any], usual_system
     return line | {"group": row.group} | {key: came_from[key] for key in PROVENANCE if key in came_from}
 
 
-def recipe_for(recipe: Recipe, settled: Recipe, data: str, test: str, form: LineForm) -> Recipe:
-    """What was asked for, over lines of this form. `settled` is the recipe with what the rules chose: the method."""
-    method = recipe.method if recipe.method.name != "auto" else type(settled.method)()
+def recipe_for(recipe: Recipe, data: str, test: str, form: LineForm) -> Recipe:
+    """What was asked for, over lines of this form."""
     columns = Columns(group="group", text=LABELLED[0], label=LABELLED[1]) if form == "label" else Columns(group="group")
-    changed = {"data": data, "test": test, "format": form, "columns": columns, "join_labels": False, "method": method}
+    changed = {"data": data, "test": test, "format": form, "columns": columns, "join_labels": False}
     return recipe.model_copy(deep=True, update=changed)
 
 

@@ -99,8 +99,7 @@ def choose(beginnings: Sequence[Beginning]) -> Beginning:
     merged again and again are rounded each time."""
     best = beginnings[0]
     for beginning in beginnings[1:]:
-        measured = beginning.score is not None and best.score is not None
-        if measured and beginning.score > best.score:
+        if beginning.score is not None and best.score is not None and beginning.score > best.score:
             best = beginning
 
     best.chosen = True

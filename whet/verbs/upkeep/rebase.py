@@ -54,7 +54,7 @@ def rebase(
     promoted = make_live(live, version, run, facts["against_live"]["word"], False, root, observer)
     observer.done()
     told = {"model": live.name, "live": live.facts(), "run": run.name, "version": version}
-    return Result({**told, **facts, "promoted": promoted, "report": result["report"]})
+    return Result({**told, **facts, "promoted": promoted, "report": str(run.folder / "report.html")})
 
 
 def recipe_on(live: LiveVersion, base: str) -> Recipe:

@@ -117,7 +117,7 @@ def retrain(
 
     digest = sha256_text(live.run.name + weights_of(live.run) + digest_text(seen.known))[:8]
     folder = (root / FOLDER / f"{live.name}-{digest}").absolute()
-    merged = merge(seen.known, live.run.requested, live.run.recipe, folder, live.name)
+    merged = merge(seen.known, live.run.requested, folder, live.name)
     told = {"model": live.name, "live": live.facts(), "changed": seen.facts(), "data": merged.facts()}
     new = len(merged.new) + len(merged.fresh) + seen.known.changed["removed"]
     if not new and not force:
@@ -266,7 +266,13 @@ def _make(
     version = register_next(live, run, result, root)
     observer.note(f"registered as {live.name}@{version}, a candidate")
     starts = [*(one.facts() for one in beginnings), *absent]
-    return {"starts": starts, "run": run.name, "version": version, "against_live": against, "report": result["report"]}
+    return {
+        "starts": starts,
+        "run": run.name,
+        "version": version,
+        "against_live": against,
+        "report": str(run.folder / "report.html"),
+    }
 
 
 def from_the_base(recipe: Recipe, live: Run) -> Recipe:

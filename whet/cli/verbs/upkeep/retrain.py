@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +13,9 @@ from whet.cli.importing import STARTING, without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs
 from whet.cli.verbs.service.monitor import MOST, NEWEST, requests_of
 from whet.errors import count
+
+if TYPE_CHECKING:
+    from whet.retraining.starts import Asked
 
 SHOWN = 5
 """Contradictions that are shown."""
@@ -68,7 +72,16 @@ def retrain(
         with without_garbage_collection():
             from whet import api
         result = api.retrain(
-            model, asked, rows or (), start, plan, promote, force, served_as, run_root=runs, observer=watch
+            model,
+            asked,
+            rows or (),
+            cast("Asked", start),
+            plan,
+            promote,
+            force,
+            served_as,
+            run_root=runs,
+            observer=watch,
         )
     say(screen, result)
     screen.finish(result)
@@ -116,8 +129,6 @@ def say_changed(screen: Any, result: dict[str, Any]) -> None:
 
 
 def say_data(screen: Any, data: dict[str, Any]) -> None:
-    from collections import Counter
-
     screen.say(
         f"To learn: {count(data['old'], 'old row')}, {count(data['new'], 'new one')}. To be tested on: "
         f"{count(data['old_test'], 'old row')}, {count(data['fresh_test'], 'fresh one')}."
