@@ -90,7 +90,7 @@ def test_one_that_is_no_better_is_called_better_in_at_most_five_percent() -> Non
 def cost(seconds: float | None, tokens: float = 50.0) -> AnswerCost:
     return {
         "base": "b", "parameters": 1, "weight_bytes": 4, "prompt_tokens": tokens,
-        "seconds_per_answer": seconds, "training_seconds": 1.0,
+        "seconds_per_answer": seconds, "training_seconds": 1.0, "why": "",
     }  # fmt: skip
 
 
@@ -98,6 +98,8 @@ def test_a_base_that_is_as_good_must_cost_less() -> None:
     assert recommend("as good", cost(1.0), cost(0.5), [])[0] == "take it"
     assert recommend("as good", cost(1.0), cost(0.95), [])[0] == "stay"
     assert recommend("as good", cost(None), cost(None, 30.0), [])[0] == "take it"
+    unknown: AnswerCost = {**cost(None), "prompt_tokens": None}
+    assert recommend("as good", unknown, cost(0.1), [])[0] == "stay"
     assert recommend("better", cost(1.0), cost(9.0), [])[0] == "take it"
     assert recommend("better", cost(1.0), cost(0.5), ["General text"])[0] == "stay"
     assert recommend("worse", cost(1.0), cost(0.1), [])[0] == "stay"

@@ -31,6 +31,8 @@ class AnswerCost(TypedDict):
     seconds_per_answer: float | None
     """Mean of the first TIMED test rows, each asked alone. None of a model with a head, which writes no answer."""
     training_seconds: float | None
+    why: str
+    """Why it was not measured; empty where it was."""
 
 
 def shared_lines(live: Run, candidate: Run) -> tuple[list[dict[str, Any]], dict[str, int]]:
@@ -51,19 +53,25 @@ def _by_hash(run: Run) -> dict[str, dict[str, Any]]:
     return {hashes[line["row"]]: line for line in read_lines(run.folder / "answers.jsonl") if line["row"] in hashes}
 
 
+def unmeasured(run: Run, why: str = "") -> AnswerCost:
+    return {
+        "base": run.recipe.base,
+        "parameters": None,
+        "weight_bytes": None,
+        "prompt_tokens": None,
+        "seconds_per_answer": None,
+        "training_seconds": optional_json(run.folder / "training.json", {}).get("seconds"),
+        "why": why,
+    }
+
+
 def measure_cost(session: Session, observer: Observer) -> AnswerCost:
-    """Opens the model of a run, and asks it."""
+    """Opens the model of a run, and asks it. Raises ModelError where its base is not what it was."""
     run, recipe = session.run, session.recipe
     rows = prepared_of(session.source).test_rows
     tokens = [len(session.renderer.prompt_ids(row.prompt, row.tools)) for row in rows]
-    cost: AnswerCost = {
-        "base": recipe.base,
-        "parameters": None,
-        "weight_bytes": None,
-        "prompt_tokens": sum(tokens) / len(tokens),
-        "seconds_per_answer": None,
-        "training_seconds": optional_json(run.folder / "training.json", {}).get("seconds"),
-    }
+    cost = unmeasured(run)
+    cost["prompt_tokens"] = sum(tokens) / len(tokens)
     if recipe.method.has_head:
         return cost
 
@@ -108,7 +116,8 @@ def recommend(word: str, live: AnswerCost, candidate: AnswerCost, broken: Sequen
     before, after = live["seconds_per_answer"], candidate["seconds_per_answer"]
     if before is None or after is None:
         before, after = live["prompt_tokens"], candidate["prompt_tokens"]
-    assert before is not None and after is not None
+    if before is None or after is None:
+        return "stay", "stay with the live version: the new base is as good, and what it costs beside it is not known"
     if after <= CHEAPER * before:
         share = 100 * (1 - after / before)
         return "take it", f"take the new base: it is as good, and an answer costs {share:.0f}% less"

@@ -129,6 +129,23 @@ def test_the_live_version_against_itself_is_as_good(home: Path) -> None:
     assert word == "as good"
 
 
+@pytest.mark.slow
+def test_what_is_lost_elsewhere_is_held_to_the_live_version_and_to_the_first_base(home: Path) -> None:
+    """Of the live version against itself nothing is lost; against its base, how far it went."""
+    run = find_run("tickets", home / "runs")
+    with run.reading():
+        session = open_session(run.recipe, run, method_of, Silent())
+        session.recipe.evaluate.forgetting = True
+        compared = compare_versions(run, session, Silent())
+    assert compared.lost_to_live and compared.lost_to_base
+    to_live = {one["name"]: one for one in compared.lost_to_live["measures"]}
+    to_base = {one["name"]: one for one in compared.lost_to_base["measures"]}
+    assert compared.lost_to_live["word"] == "kept" and to_live["general-text"]["loss"] == 0.0
+    assert to_live["kl-task"]["loss"] < 1e-6 < 0.1 < to_base["kl-task"]["loss"]
+    assert to_live["skills"]["base"] == to_live["skills"]["tuned"] == to_base["skills"]["tuned"]
+    assert to_base["skills"]["base"] > to_base["skills"]["tuned"]
+
+
 def test_a_fourth_kind_is_learned_and_the_next_version_is_better(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed when all is trained and before anything is compared: the same call goes on, and trains nothing again."""
     live = find_run("tickets", home / "runs")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from whet.errors import InputError
+from whet.errors import InputError, ModelError
 from whet.evaluation.preflight.refusals import refuse_before_data
 from whet.methods import method_of
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.recipe.schema import Recipe
 from whet.reports.result import Result
-from whet.retraining.bases import AnswerCost, forgotten, measure_cost, recommend, shared_lines
+from whet.retraining.bases import AnswerCost, forgotten, measure_cost, recommend, shared_lines, unmeasured
 from whet.retraining.verdict import judge, judge_part
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.store.unchanged import refuse_changed_data
@@ -89,8 +89,13 @@ def _compare(live: LiveVersion, run: Run, result: Any, observer: Observer) -> di
     costs: dict[str, AnswerCost] = {}
     for name, one in (("live", live.run), ("next", run)):
         observer.phase(f"asking the {'live version' if name == 'live' else 'candidate'}")
-        with one.reading(), watched_by(observer):
-            costs[name] = measure_cost(open_session(one.recipe, one, method_of, observer), observer)
+        try:
+            with one.reading(), watched_by(observer):
+                costs[name] = measure_cost(open_session(one.recipe, one, method_of, observer), observer)
+        except ModelError as error:
+            if one is run:
+                raise
+            costs[name] = unmeasured(one, error.what)  # why people change bases: the old one is no longer what it was
 
     lost = {"live": forgotten(before), "next": forgotten(result)}
     broken = (lost["next"] or {}).get("broken", [])

@@ -112,7 +112,7 @@ def retrain(
         raise ModelError(
             f"the base {seen.base['name']!r} has other weights than when {live.name}@{live.version} was tuned",
             where=str(live.run.folder),
-            fix=f"restore it; or tune on the new one: whet rebase {live.name} --base {seen.base['name']}",
+            fix=f"restore it; or tune on the new one, in a folder of its own: whet rebase {live.name} --base FOLDER",
         )
 
     digest = sha256_text(live.run.name + weights_of(live.run) + digest_text(seen.known))[:8]
