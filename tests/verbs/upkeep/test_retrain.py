@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import whet
 from tests.retraining.tickets import tickets, written
+from tests.verbs.upkeep.conftest import SETTINGS
 from whet.cli.main import app
 from whet.errors import InputError, ModelError
 from whet.methods import method_of
@@ -129,6 +130,31 @@ def test_the_live_version_against_itself_is_as_good(home: Path) -> None:
     assert word == "as good"
 
 
+def test_a_plan_says_for_people_what_would_be_done(home: Path) -> None:
+    rows = lines("tickets.jsonl")
+    new = written(home / "new.jsonl", [rows[0] | {"label": "repair"}, *tickets(9, seed=1, kinds=("repair",))])
+    ended = CliRunner().invoke(app, ["retrain", "tickets", "--rows", str(new), "--plan"])
+    assert ended.exit_code == 0, ended.output
+    assert "Since tickets@1" in ended.output and "other files: 10 new rows" in ended.output
+    assert "Each tune fits here" in ended.output and "Planned: 2 tunes" in ended.output
+
+
+@pytest.mark.slow
+def test_a_classifier_goes_the_same_way_and_starts_from_the_base_alone(tmp_path: Path) -> None:
+    data, runs = written(tmp_path / "tickets.jsonl", tickets(60, seed=0)), tmp_path / "runs"
+    whet.tune(str(data), run_root=runs, **{**SETTINGS, "steps": 3, "method": "classify"})
+    new = written(tmp_path / "new.jsonl", tickets(18, seed=9, kinds=("repair",)))
+    result = whet.retrain("tickets@1", rows=[new], run_root=runs)
+    base, warm = result["starts"]
+    assert base["chosen"] and not warm["chosen"] and "no base" in warm["why"]
+    against = result["against_live"]
+    assert against["fresh"]["live"] == 0.0, "the live version does not know this class"
+    assert (against["old"]["rows"], against["fresh"]["rows"]) == (12, 6) and result["version"] == 2
+    scored = {line["row"]: line["tuned_score"] for line in iter_lines(runs / result["run"] / "answers.jsonl")}
+    total = 12 * against["old"]["candidate"] + 6 * against["fresh"]["candidate"]
+    assert abs(total - sum(scored.values())) < 1e-9
+
+
 @pytest.mark.slow
 def test_what_is_lost_elsewhere_is_held_to_the_live_version_and_to_the_first_base(home: Path) -> None:
     """Of the live version against itself nothing is lost; against its base, how far it went."""
@@ -189,6 +215,14 @@ def test_a_fourth_kind_is_learned_and_the_next_version_is_better(home: Path, mon
     assert list_models("runs")[0].current == 2 and len(list_models("runs")[0].versions) == 2
     nothing = whet.retrain("tickets", rows=[new])
     assert nothing["live"]["version"] == 2 and nothing["run"] is None, "it has learned these rows"
+
+    rows, fates = lines("tickets.jsonl"), {line["row"]: line["fate"] for line in iter_lines(live.folder / "rows.jsonl")}
+    gone = next(number for number, fate in fates.items() if fate == "trained")
+    written(home / "tickets.jsonl", [*rows[:gone], *rows[gone + 1 :], *tickets(4, seed=7)])
+    third = whet.retrain("tickets", rows=[new], plan=True)
+    assert third["changed"]["rows"] == {"added": 4, "changed": 0, "removed": 1, "from_files": 0}, "of the first's file"
+    assert third["data"]["old"] == told["data"]["old"] + told["data"]["new"] - 1
+    assert third["data"]["old_test"] == told["data"]["old_test"] + told["data"]["fresh_test"]
 
     late = make_live(find_live("tickets@1", "runs"), 1, live, "better", True, "runs", Silent())
     assert not late["done"] and "tickets@2 is live by now" in late["why"]

@@ -36,7 +36,7 @@ from whet.retraining.changes import (
 )
 from whet.retraining.merging import Merged, merge, write
 from whet.retraining.row_forms import data_rows, refuse_unmergeable
-from whet.retraining.starts import Asked, Beginning, choose, measure_beginning, no_warm_start
+from whet.retraining.starts import Asked, Beginning, Start, choose, measure_beginning, no_warm_start
 from whet.retraining.verdict import judge, judge_part
 from whet.store.atomic import json_text, sha256_text, write_text
 from whet.store.lock import Lock
@@ -218,22 +218,22 @@ def _planned(told: dict[str, Any], merged: Merged, start: Asked, root: Path, obs
     """What would be done, and what it costs by the planner; nothing is trained. Both starts cost the same."""
     names = _starts(merged.recipe, start)
     facts = planned(merged.recipe, run_root=root, observer=observer)
-    keys = ("base", "memory", "fits", "time", "settings", "notes")
     starts = [{"start": name, "why": why, "chosen": None} for name, why in names]
     tunes = count(sum(not why for _, why in names), "tune")
     sentence = (
         f"Planned: {tunes} on {count(len(merged.learned), 'old row')} and {count(len(merged.new), 'new one')}; the "
         f"verdict on {count(len(merged.tests), 'old test row')} and {count(len(merged.fresh), 'fresh one')}."
     )
-    return Result({**told, "starts": starts, "plan": {key: facts[key] for key in keys}, "sentence": sentence})
+    return Result({**told, "starts": starts, "plan": dict(facts), "sentence": sentence})
 
 
-def _starts(recipe: Recipe, start: Asked) -> list[tuple[str, str]]:
+def _starts(recipe: Recipe, start: Asked) -> list[tuple[Start, str]]:
     """(start, why it cannot be taken), each that is asked for. Raises InputError where none is left."""
     why = no_warm_start(recipe)
     if start == "warm" and why:
         raise InputError(why, where="--start", value=start, fix="begin from the base: --start base")
-    return [(name, why if name == "warm" else "") for name in ("base", "warm") if start in ("auto", name)]
+    reasons: dict[Start, str] = {"base": "", "warm": why}
+    return [(name, reason) for name, reason in reasons.items() if start in ("auto", name)]
 
 
 def _make(
@@ -243,7 +243,7 @@ def _make(
     beginnings, absent = [], []
     for name, why in _starts(merged.recipe, start):
         if why:
-            absent.append({"start": name, "run": None, "score": None, "chosen": False, "why": why})
+            absent.append(Beginning(name, merged.recipe, why=why))
             continue
         recipe = merged.recipe
         if name == "warm":
@@ -252,7 +252,7 @@ def _make(
             recipe = from_the_base(recipe, live.run)
         run = Run.create(root, recipe)
         note_origin(run, live, "retrained")
-        beginnings.append(Beginning("warm" if name == "warm" else "base", recipe, run))
+        beginnings.append(Beginning(name, recipe, run))
 
     if len(beginnings) > 1:
         for beginning in beginnings:
@@ -265,7 +265,7 @@ def _make(
     against = _against(live, run, merged, observer)
     version = register_next(live, run, result, root)
     observer.note(f"registered as {live.name}@{version}, a candidate")
-    starts = [*(one.facts() for one in beginnings), *absent]
+    starts = [one.facts() for one in (*beginnings, *absent)]
     return {
         "starts": starts,
         "run": run.name,
