@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -167,6 +168,16 @@ def rows_of_feedback(
         row.group = conversations.get(said["trace"])
         found.append((row, {"trace": value["trace"]} | ({"at": value["at"]} if value.get("at") else {})))
     return found
+
+
+def other_files(one: Recipe, other: Recipe) -> bool:
+    """Whether two recipes learn from files of other names."""
+    return _names(one) != _names(other)
+
+
+def _names(recipe: Recipe) -> list[str]:
+    names = [recipe.data] if isinstance(recipe.data, str) else recipe.data
+    return [os.path.abspath(name) for name in names]
 
 
 def why_left_out(left_out: Iterable[Mapping[str, str]]) -> dict[str, int]:

@@ -38,6 +38,10 @@ def test_the_same_weights_under_another_name_are_as_good_and_never_better(home: 
     parents = whet.models("runs").lineage("tickets@2")["parents"]
     assert [one["how"] for one in parents] == ["rebased"]
 
+    written(home / "tickets.jsonl", [*tickets(120, seed=0), *tickets(3, seed=7)])
+    changed = whet.retrain("tickets@2", plan=True)["changed"]
+    assert changed["rows"]["added"] == 3 and changed["base"] == {"name": str(other), "same": True}
+
 
 def test_what_cannot_work_is_refused_before_anything_is_trained(home: Path) -> None:
     before = sorted(path.name for path in (home / "runs").glob("*/run.json"))

@@ -30,6 +30,7 @@ from whet.retraining.changes import (
     digest_text,
     follow_first,
     known_rows,
+    other_files,
     rows_of_feedback,
     rows_of_file,
     why_left_out,
@@ -155,8 +156,8 @@ def _look(
         rows, shape = data_rows(recipe, renderer.control_tokens)
         known = known_rows(run, rows, shape)
         versions = versions_before(run, root)
-        if versions:
-            first = versions[-1]
+        first = versions[-1] if versions else run
+        if other_files(first.recipe, recipe):  # a version on another base reads the files of the first
             follow_first(known, first, data_rows(first.recipe, renderer.control_tokens)[0], [run, *versions[:-1]], rows)
         seen = Seen(known, _base_of(run))
         for file in files:
