@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import whet
 from tests.retraining.tickets import tickets, written
-from whet.cli.main import app
+from whet.cli.verb_list import whole_app
 from whet.errors import InputError, RunFolderError, WhetError
 from whet.model.base import locate
 from whet.store.model_registry import list_models
@@ -19,7 +19,7 @@ from whet.store.model_registry import list_models
 
 def test_the_same_weights_under_another_name_are_as_good_and_never_better(home: Path) -> None:
     other = copytree(locate("nano"), home / "newer")
-    ended = CliRunner().invoke(app, ["rebase", "tickets", "--base", str(other), "--json"])
+    ended = CliRunner().invoke(whole_app(), ["rebase", "tickets", "--base", str(other), "--json"])
     assert ended.exit_code == 0, ended.output
     told = json.loads(ended.stdout)
     against, cost = told["against_live"], told["cost"]
@@ -32,7 +32,7 @@ def test_the_same_weights_under_another_name_are_as_good_and_never_better(home: 
     assert told["recommendation"]["do"] in ("stay", "take it"), "by how long answers took"
     assert told["version"] == 2 and not told["promoted"]["done"]
 
-    ended = CliRunner().invoke(app, ["rebase", "tickets", "--base", str(other)])
+    ended = CliRunner().invoke(whole_app(), ["rebase", "tickets", "--base", str(other)])
     assert ended.exit_code == 0 and "tokens of a prompt" in ended.output
     assert [one.stage for one in list_models("runs")[0].versions] == ["candidate", "candidate"]
     parents = whet.models("runs").lineage("tickets@2")["parents"]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import whet
 from tests.retraining.tickets import tickets, written
 from tests.verbs.upkeep.conftest import SETTINGS
-from whet.cli.main import app
+from whet.cli.verb_list import whole_app
 from whet.errors import InputError, ModelError
 from whet.methods import method_of
 from whet.monitoring.feedback_rows import NEAR_TEST
@@ -39,7 +39,7 @@ def hashes(run: Run, fate: str) -> set[str]:
 
 def test_nothing_new_is_said_and_nothing_is_done(home: Path) -> None:
     before = sorted(path.name for path in (home / "runs").iterdir())
-    ended = CliRunner().invoke(app, ["retrain", "tickets", "--json"])
+    ended = CliRunner().invoke(whole_app(), ["retrain", "tickets", "--json"])
     assert ended.exit_code == 0, ended.output
     told = json.loads(ended.stdout)
     assert told["sentence"].startswith("Nothing new") and told["run"] is None and told["starts"] == []
@@ -133,7 +133,7 @@ def test_the_live_version_against_itself_is_as_good(home: Path) -> None:
 def test_a_plan_says_for_people_what_would_be_done(home: Path) -> None:
     rows = lines("tickets.jsonl")
     new = written(home / "new.jsonl", [rows[0] | {"label": "repair"}, *tickets(9, seed=1, kinds=("repair",))])
-    ended = CliRunner().invoke(app, ["retrain", "tickets", "--rows", str(new), "--plan"])
+    ended = CliRunner().invoke(whole_app(), ["retrain", "tickets", "--rows", str(new), "--plan"])
     assert ended.exit_code == 0, ended.output
     assert "Since tickets@1" in ended.output and "other files: 10 new rows" in ended.output
     assert "Each tune fits here" in ended.output and "Planned: 2 tunes" in ended.output
@@ -187,7 +187,7 @@ def test_a_fourth_kind_is_learned_and_the_next_version_is_better(home: Path, mon
 
     trained = {path: path.stat().st_mtime_ns for path in (home / "runs").glob("*/model/adapter_model.safetensors")}
     assert len(trained) == 3, "the live version, and one from each start"
-    ended = CliRunner().invoke(app, ["retrain", "tickets", "--rows", str(new), "--json"])
+    ended = CliRunner().invoke(whole_app(), ["retrain", "tickets", "--rows", str(new), "--json"])
     assert ended.exit_code == 0, ended.output
     told = json.loads(ended.stdout)
     assert trained == {path: path.stat().st_mtime_ns for path in trained}
