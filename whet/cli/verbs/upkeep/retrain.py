@@ -89,7 +89,7 @@ def retrain(
 
 def say(screen: Any, result: dict[str, Any]) -> None:
     say_changed(screen, result)
-    say_data(screen, result["data"])
+    say_data(screen, result["data"], begun=bool(result["starts"]))
     for one in result["starts"]:
         mark = "→ " if one.get("chosen") else "  "
         score = "" if one.get("score") is None else f", {one['metric']} {one['score']:.4g} on validation rows"
@@ -128,11 +128,13 @@ def say_changed(screen: Any, result: dict[str, Any]) -> None:
     screen.say(f"  its base {changed['base']['name']}: {same}")
 
 
-def say_data(screen: Any, data: dict[str, Any]) -> None:
-    screen.say(
-        f"To learn: {count(data['old'], 'old row')}, {count(data['new'], 'new one')}. To be tested on: "
-        f"{count(data['old_test'], 'old row')}, {count(data['fresh_test'], 'fresh one')}."
-    )
+def say_data(screen: Any, data: dict[str, Any], begun: bool) -> None:
+    """`begun`: whether any of it will be learned."""
+    if begun:
+        screen.say(
+            f"To learn: {count(data['old'], 'old row')}, {count(data['new'], 'new one')}. To be tested on: "
+            f"{count(data['old_test'], 'old row')}, {count(data['fresh_test'], 'fresh one')}."
+        )
     for why, number in Counter(one["why"] for one in data["left_out"]).items():
         screen.say(f"  {count(number, 'row')} left out: {why}", "dim")
     if data["contradicted"]:
