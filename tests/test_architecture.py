@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[1]
 WHET = ROOT / "whet"
 ORDER = (
     "errors types pulse observer building text recipe model_server store stats demo_data data doctor planning model "
-    "distributed generation rewards losses training evaluation methods reports release monitoring workloads verbs "
-    "api server launcher web cli"
+    "distributed generation rewards losses training evaluation methods reports release monitoring retraining workloads "
+    "selection verbs api server launcher web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
 LATER = "distributed web".split()
@@ -79,6 +79,7 @@ INSIDE = {
         "forms catalogue readings proof diagnosis proving golden_prompts golden_making golden_of_run opening "
         "inspection task_score target publishing exporting importing"
     ),
+    "retraining": "row_forms changes merging starts against_live bases verdict",
     "verbs": (
         "listing inputs steps studies init judge monitor runs versions models check show collect plan choosing tune "
         "train evaluate chat demo releases upkeep"
@@ -98,7 +99,8 @@ INSIDE = {
 }
 """The same for what lies in a room, folder or file. What is imported for type checkers alone does not count here."""
 ASKS_THE_METHOD = (
-    "recipe store data planning model rewards training evaluation reports verbs cli server launcher generation release"
+    "recipe store data planning model rewards training evaluation reports retraining verbs cli server launcher "
+    "generation release"
 ).split()
 """Rooms in which nothing but the methods' own classes asks which method it is: a new one would have to be added there.
 Add a room that asks no more."""

@@ -36,6 +36,8 @@ from whet.verbs.studies.frontier import frontier
 from whet.verbs.studies.take import take
 from whet.verbs.train import train
 from whet.verbs.tune import tune
+from whet.verbs.upkeep.rebase import rebase
+from whet.verbs.upkeep.retrain import retrain
 from whet.verbs.upkeep.watch import watch
 
 __all__ = [
@@ -58,6 +60,8 @@ __all__ = [
     "plan",
     "prepare_view",
     "prove",
+    "rebase",
+    "retrain",
     "runs",
     "show",
     "take",

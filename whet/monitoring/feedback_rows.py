@@ -59,9 +59,9 @@ def feedback_rows(
             found.rows.append(row)
             places.append(trace)
 
-    near = _near(found.rows, tests)
-    found.left_out += [_left_out(places[place], NEAR_TEST) for place in sorted(near)]
-    found.rows = [row for place, row in enumerate(found.rows) if place not in near]
+    too_near = near([_conversation(row) for row in found.rows], tests)
+    found.left_out += [_left_out(places[place], NEAR_TEST) for place in sorted(too_near)]
+    found.rows = [row for place, row in enumerate(found.rows) if place not in too_near]
     return found
 
 
@@ -110,22 +110,21 @@ def _said(one: Feedback, trace: Trace, labels: Collection[str]) -> str | None:
     return trace.answer if right is None and one.good else right
 
 
-def _near(rows: Sequence[dict[str, Any]], tests: Sequence[Sequence[Message]]) -> set[int]:
-    """Places of the rows that belong together with a test row as the split has it, or that ask for most of what one
-    asks, in the same words."""
-    if not rows or not tests:
+def near(conversations: Sequence[Sequence[Message]], tests: Sequence[Sequence[Message]]) -> set[int]:
+    """Places of the conversations that belong together with a test row as the split has it, or that ask for most of
+    what one asks, in the same words. Both with their answers."""
+    if not conversations or not tests:
         return set()
-    conversations = [_conversation(row) for row in rows]
     held = [Row(place, "", [dict(message) for message in said]) for place, said in enumerate([*tests, *conversations])]
     traits = Traits()
     traits.add(compute_traits(held))
     test_R, train_R = np.arange(len(tests)), np.arange(len(tests), len(held))
-    near = {int(place) - len(tests) for place in leaks(traits, train_R, test_R)}
+    leaked = {int(place) - len(tests) for place in leaks(traits, train_R, test_R)}
 
     overlaps = Overlaps([asked_last(said) for said in tests])
     for place, said in enumerate(conversations):
         overlaps.add(place, hashed(words(asked_last(said))))
-    return near | {one.row for one in overlaps.found() if one.covered >= COVERED}
+    return leaked | {one.row for one in overlaps.found() if one.covered >= COVERED}
 
 
 def _conversation(row: dict[str, Any]) -> list[Message]:

@@ -198,8 +198,11 @@ def _takes(model: NamedModel | None, source: str) -> bool:
     return model is None or all(version.source in ("", source) for version in model.versions)
 
 
-def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None = None) -> int:
-    """Adds the run's model as the next version of `name`; the same run again keeps its version. Returns the version."""
+def register(
+    name: str, run: Run, facts: dict[str, Any], root: Path | str | None = None, source: str | None = None
+) -> int:
+    """Adds the run's model as the next version of `name`; the same run again keeps its version. Returns the version.
+    `source` is where the model's data is, if that is not what the run learned from itself."""
     if root is None:
         root = run.folder.parent
 
@@ -217,7 +220,9 @@ def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None
 
         version = len(known.versions) + 1
         event = {"event": "register", "name": name, "version": version, "run": run.name, "facts": plain(facts)}
-        append(root, event | {"source": source_of(run), "weights": weights})
+        if source is None:
+            source = source_of(run)
+        append(root, event | {"source": source, "weights": weights})
         return version
 
 

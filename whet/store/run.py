@@ -14,6 +14,7 @@ status.json              preparing training evaluating done failed stopped
 imported.json            of a model that others trained: where it was taken from
 elsewhere.json           of a run whose model was trained by a service, and is there: which, files, job, its name
 events.jsonl             what the service said of that job
+retrained.json           of the next version of a named model: of which run, how, and on which base the first one stood
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ IMPORTED = "imported.json"
 """Where a model that others trained was taken from."""
 ELSEWHERE = "elsewhere.json"
 """Of a run whose model a service trained (whet/launcher): where the model is."""
+MADE_FROM = "retrained.json"
+"""Of a run that is the next version of another: how, of which, and on which base all versions before it stand."""
 JUDGED = "judged"
 """Folder of a run: what language models said of answers, so that nobody is asked twice."""
 

@@ -18,7 +18,7 @@ from whet.reports.result import Result, Table
 from whet.store import identity
 from whet.store.model_registry import find_run, list_models
 from whet.store.reading import iter_lines, optional_json
-from whet.store.run import DEFAULT_ROOT, IMPORTED, Run
+from whet.store.run import DEFAULT_ROOT, IMPORTED, MADE_FROM, Run
 
 FATES = ("trained", "validation", "test", "dropped")
 HOLDS_DATA = ("data", "rows", "documents")
@@ -169,6 +169,10 @@ def _named_runs(run: Run) -> Iterator[tuple[str, str, Run | None]]:
     scaled = optional_json(run.folder / "scaled_from.json", {}).get("run")
     if scaled:
         yield "scaled", scaled, _found(scaled, run)
+
+    origin = optional_json(run.folder / MADE_FROM, {})
+    if origin:
+        yield origin["how"], origin["run"], _found(origin["run"], run)
 
     base = str(_base(run)["name"])
     if within := run_around(base):
