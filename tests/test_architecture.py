@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[1]
 WHET = ROOT / "whet"
 ORDER = (
     "errors types pulse observer building text recipe model_server store stats demo_data data doctor planning model "
-    "distributed generation rewards losses training evaluation methods reports release monitoring verbs api server "
-    "launcher web cli"
+    "distributed generation rewards losses training evaluation methods reports release monitoring selection verbs api "
+    "server launcher web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
 LATER = "distributed web".split()
@@ -46,6 +46,9 @@ INSIDE = {
         "heads machine_speed saved_model open base_check interpolate"
     ),
     "monitoring": "trace expected evidence prompt_features watches alarm questions looking feedback_rows logs",
+    "selection": (
+        "choice_facts same_bits candidates budget volume halving asking recommendation study plot page result"
+    ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
         "decoding_proof engine throughput serving chat_client self_generated collection teacher"
@@ -77,8 +80,8 @@ INSIDE = {
         "inspection task_score target publishing exporting importing"
     ),
     "verbs": (
-        "listing inputs steps studies init judge monitor runs versions models check show collect plan tune train "
-        "evaluate chat demo releases"
+        "listing inputs steps studies choosing init judge monitor runs versions models check show collect plan tune "
+        "train evaluate chat demo releases"
     ),
     "server": (
         "errors settings bases database metrics access files jobs telemetry traces inference knowledge service routes "

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from whet.verbs.chat import chat
 from whet.verbs.check import check
+from whet.verbs.choosing.choose import choose
 from whet.verbs.collect import collect
 from whet.verbs.demo import demo
 from whet.verbs.evaluate import evaluate
@@ -39,6 +40,7 @@ from whet.verbs.tune import tune
 __all__ = [
     "chat",
     "check",
+    "choose",
     "collect",
     "compare",
     "curve",

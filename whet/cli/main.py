@@ -30,7 +30,7 @@ from whet.recipe.trust import ask_with
 from whet.store.atomic import disk_error
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
-RESUMES = {"collect", "compare", "curve", "demo", "judge", "train", "tune"}
+RESUMES = {"choose", "collect", "compare", "curve", "demo", "judge", "train", "tune"}
 """The verbs that keep what they have done so far on the disk; the others begin again."""
 NO_MEMORY = (
     "out of memory",

@@ -1,0 +1,1 @@
+"""Verbs that find out which model, and which way, is enough."""
