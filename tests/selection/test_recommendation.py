@@ -19,7 +19,13 @@ def scores(right: int) -> list[float]:
 
 def option(base: str, right: int, way: Any = "base", **more: Any) -> Option:
     asked = None if way == "tuned" else "as_it_is"
-    facts = {"prompt_tokens": 10.0, "tokens": 12.0, "parameters": 1_000_000, "usd": None, "effort": 5 * (way == "tuned")}
+    facts = {
+        "prompt_tokens": 10.0,
+        "tokens": 12.0,
+        "parameters": 1_000_000,
+        "usd": None,
+        "effort": 5 * (way == "tuned"),
+    }
     return Option(base, way, asked, f"{base} {way}", scores(right), **facts | more)
 
 

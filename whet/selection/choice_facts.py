@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from whet.evaluation.facts import MetricFacts
+from whet.evaluation.facts import Decision, MetricFacts
 
 WayName = Literal["base", "examples", "tuned", "api"]
 """How a chosen candidate is used: as it is or with a prompt, with examples, tuned, or as a server answers."""
@@ -95,6 +95,8 @@ class ChoiceVerdict(TypedDict):
     interval: list[float]
     rows: int
     against: list[dict[str, Any]]
+    ship: Decision | None
+    """Of a tuned one: what its run says of using it."""
 
 
 class BudgetFacts(TypedDict):
@@ -117,7 +119,7 @@ class ChoiceFacts(TypedDict):
     answers_per_month: int | None
     chosen: ChosenFacts | None
     worth_it: bool
-    """Chosen, and on the test rows proved better than all it was held against."""
+    """Chosen, and on the test rows proved better than all it was held against; a tuned one if its run says yes."""
     reason: str
     verdict: ChoiceVerdict | None
     selection_gain: float | None

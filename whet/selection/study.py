@@ -14,6 +14,8 @@ from whet.store.reading import optional_json
 
 FOLDER = "choices"
 """Beside the runs: one folder a choice, with choice.json, report.html and progress.json."""
+ASKED = ".asked"
+"""In it: what servers answered, for all choices; no choice can have this name."""
 PROGRESS, RESULT = "progress.json", "choice.json"
 UNFINISHED = "unfinished"
 """Key of what steps cost that did not end."""

@@ -118,10 +118,10 @@ class Spam(NamedTuple):
     """What is chosen for few answers a month."""
     large: dict[str, Any]
     """And for many."""
-    asked_small: int
-    """Requests to the server for the first."""
-    read_small: int
-    """Passes through a model for the first."""
+    asked_large: int
+    """Requests to the server for the second, which is chosen before the first."""
+    read_large: int
+    """Passes through a model for the second."""
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +131,8 @@ def spam(tmp_path_factory: pytest.TempPathFactory, server: Server, reads: list[t
     data = str(write(folder / "spam.jsonl", rows))
     right_answers(server, rows)
     bases = ["nano", changed(folder / "blinded", blinded), f"{server.url}#big@1/2"]
-    small, asked, read = choose(folder, data, bases, answers_per_month=FEW), len(server.asked), len(reads)
-    return Spam(folder, data, bases, small, choose(folder, data, bases, answers_per_month=MANY), asked, read)
+    large, asked, read = choose(folder, data, bases, answers_per_month=MANY), len(server.asked), len(reads)
+    return Spam(folder, data, bases, choose(folder, data, bases, answers_per_month=FEW), large, asked, read)
 
 
 def choose(folder: Path, data: str, bases: Any, **given: Any) -> dict[str, Any]:
@@ -182,25 +182,25 @@ def test_only_the_chosen_one_is_asked_a_test_row(
 ) -> None:
     tests, other = questions(spam.folder, "test"), questions(spam.folder, "validation")
     bodies = [json.dumps(body["messages"]) for _, _, body in server.asked]
-    assert any(told(tests[0]) in body for body in bodies[: spam.asked_small]), "the server was chosen first"
-    assert any(told(other[0]) in body for body in bodies[spam.asked_small :])
-    assert not [row for row in tests if any(told(row) in body for body in bodies[spam.asked_small :])]
+    while_nano, while_server = bodies[: spam.asked_large], bodies[spam.asked_large :]
+    assert all(any(told(row) in body for body in while_nano) for row in other), "it was asked validation rows"
+    assert not [row for row in tests if any(told(row) in body for body in while_nano)], "nano was chosen"
+    assert all(any(told(row) in body for body in while_server) for row in tests), "the server was chosen"
 
     tokenizer = load_tokenizer("nano")
-    ends = [" ".join(map(str, tokenizer(row, add_special_tokens=False)["input_ids"][-8:])) for row in tests]
-    first, blind, later = ("", "", "")
+    read = {"blinded": "", "nano": "", "later": ""}
     for number, (is_blind, ids) in enumerate(reads):
-        words = " " + " ".join(map(str, ids)) + " "
-        if is_blind:
-            blind += words
-        elif number < spam.read_small:
-            first += words
-        else:
-            later += words
-    assert not [end for end in ends if f" {end} " in first or f" {end} " in blind], "a test row was read"
-    assert all(f" {end} " in later for end in ends), "nano was chosen then, and this is how it is seen"
-    shown = " ".join(map(str, tokenizer(other[0], add_special_tokens=False)["input_ids"][-8:]))
-    assert f" {shown} " in first and f" {shown} " in blind
+        who = "blinded" if is_blind else "nano" if number < spam.read_large else "later"
+        read[who] += " " + " ".join(map(str, ids)) + " "
+
+    def ends(rows: list[str]) -> list[str]:
+        return [
+            " " + " ".join(map(str, tokenizer(row, add_special_tokens=False)["input_ids"][-8:])) + " " for row in rows
+        ]
+
+    assert all(end in read["nano"] for end in ends(tests)), "nano was chosen, and this is how it is seen"
+    assert all(end in read["blinded"] for end in ends(other)), "the other base was asked validation rows"
+    assert not [end for end in ends(tests) if end in read["blinded"] or end in read["later"]]
 
 
 def told(text: str) -> str:
@@ -222,18 +222,18 @@ def test_the_same_call_returns_what_was_chosen(spam: Spam, server: Server, capsy
 
 def test_a_choice_that_was_stopped_goes_on(spam: Spam, server: Server) -> None:
     working, server.reply = server.reply, lambda number: (400, {"error": {"message": "closed"}})
-    volume = {"answers_per_month": FEW + 1, "name": "stopped"}
+    volume, bases = {"answers_per_month": FEW, "name": "stopped"}, [*spam.bases[:2], f"{server.url}#other@1/2"]
     folder = spam.folder / "runs" / "choices" / "stopped"
     try:
         with pytest.raises(WhetError, match="closed"):
-            choose(spam.folder, spam.data, spam.bases, **volume)
+            choose(spam.folder, spam.data, bases, **volume)
         before = json.loads((folder / "progress.json").read_text())
         assert "ask nano" in before and not (folder / "choice.json").exists() and before["unfinished"]["seconds"] > 0
     finally:
         server.reply = working
-    found = choose(spam.folder, spam.data, spam.bases, **volume)
+    found = choose(spam.folder, spam.data, bases, **volume)
     after = json.loads((folder / "progress.json").read_text())
-    assert after["ask nano"] == before["ask nano"] and found["chosen"] == spam.small["chosen"]
+    assert after["ask nano"] == before["ask nano"] and found["chosen"]["base"] == bases[2] and found["worth_it"]
     spent = sum(step["seconds"] for step in after.values())
     assert found["budget"]["used"]["hours"] == pytest.approx(spent / 3600)
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from whet.data.prepare import Prepared
 from whet.errors import DataError
+from whet.evaluation.decision import decide
 from whet.evaluation.facts import Evaluation
 from whet.evaluation.opponents.joint_verdict import strongest, verdict_of
 from whet.evaluation.opponents.opponent import Held, Opponent, hold
@@ -65,6 +66,7 @@ def judge_untuned(asker: RowAsker, way: AskedName, label: str, seed: int) -> Cho
         "interval": [low, high],
         "rows": len(places),
         "against": [cast(dict[str, Any], each.facts()) for each in held],
+        "ship": None,
     }
 
 
@@ -104,4 +106,5 @@ def verdict_of_run(result: Evaluation) -> ChoiceVerdict:
         "interval": [tuned["low"], tuned["high"]],
         "rows": tuned["rows"],
         "against": [cast(dict[str, Any], each) for each in verdict.get("against", [])],
+        "ship": decide(result),
     }

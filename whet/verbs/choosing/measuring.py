@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,19 @@ class ServerReader:
 
     tokenizer: Any
     context: int = SEES
+
+
+class PaidTranscript(Transcript):
+    """Answers of a server: what is new in it was paid for."""
+
+    def __init__(self, path: Path, remote: RemoteModel, purse: Purse) -> None:
+        super().__init__(path)
+        self._remote, self._purse = remote, purse
+
+    def add(self, arm: str, completions: Mapping[str, Completion]) -> None:
+        for answer in completions.values():
+            self._purse.server_usd += usd_of(self._remote, answer.prompt_tokens, answer.answer_tokens)
+        super().add(arm, completions)
 
 
 def recipe_with(recipe: Recipe, base: str, settings: dict[str, Any] | None = None, share: float = 1.0) -> Recipe:
@@ -196,7 +209,7 @@ def open_server(
         fix = "leave the URL out"
         raise InputError("these rows offer tools, and a URL is asked in words alone", value=remote.model, fix=fix)
 
-    turns, transcript = judged_turns(recipe, rows), Transcript(folder / FILE)
+    turns, transcript = judged_turns(recipe, rows), PaidTranscript(folder / FILE, remote, purse)
     answerer = RemoteAnswerer(remote)
 
     def ask(prompts: FittedPrompts, tokens: int, done: Count) -> list[Completion]:
@@ -206,10 +219,7 @@ def open_server(
             what = f"asking it may cost ${price:.2g} more, and ${max(0.0, purse.usd_left):.2g} of the budget is left"
             raise BudgetSpent(what, where="--usd", value=remote.model, fix="raise --usd")
 
-        answers = answerer(remote.model, prompts, tokens, transcript, done)
-        for answer in answers:
-            purse.server_usd += usd_of(remote, answer.prompt_tokens, answer.answer_tokens)
-        return answers
+        return answerer(remote.model, prompts, tokens, transcript, done)
 
     reader = ServerReader(prepared.renderer.tokenizer)
     setting = setting_of(name, turns.rows, None, reader, recipe, prepared, None, observer)
@@ -224,14 +234,17 @@ def usd_of(remote: RemoteModel, prompt: float, answer: float) -> float:
 
 
 def ask_ways(asker: RowAsker) -> dict[str, Any]:
-    """All ways that can be asked, and why the others cannot; with the best constant answer of the same rows."""
+    """All ways that can be asked, and why the others cannot; with the best constant answer of the same rows. Raises
+    BudgetSpent where the budget pays for none."""
     asked: dict[str, Any] = {}
     not_asked: dict[str, str] = {}
     for way in WAYS:
         try:
             asked[way] = asker.ask(way).facts()
-        except BudgetSpent:
-            raise
+        except BudgetSpent as refusal:
+            if not asked:
+                raise
+            not_asked[way] = refusal.what
         except DataError as refusal:
             not_asked[way] = refusal.what
     label, values = asker.constant()

@@ -42,9 +42,11 @@ def why_unfit(seen: dict[str, Any]) -> str:
 def facts_of(game: Tournament, found: Recommendation, verdict: ChoiceVerdict | None) -> ChoiceFacts:
     option, reason, gain, worth = found.option, found.reason, None, False
     if option is not None and verdict is not None:
-        gain = option.score - verdict["score"]
-        worth = verdict["word"] == "better"
-        if not worth:
+        gain, ship = option.score - verdict["score"], verdict["ship"]
+        worth = verdict["word"] == "better" if ship is None else ship["answer"] == "yes"
+        if ship is not None and not worth:
+            reason += f" Of its run the answer is: {ship['sentence']}"
+        elif not worth:
             reason += " On the test rows that is not proved: do not rely on it before there are more rows."
 
     label, always = game.constant

@@ -18,9 +18,9 @@ from whet.selection.candidates import Candidate
 from whet.selection.choice_facts import ChoiceFacts, ChoiceVerdict
 from whet.selection.halving import halve, rungs_within
 from whet.selection.recommendation import Option, Recommendation, recommend
-from whet.selection.study import Study
+from whet.selection.study import ASKED, FOLDER, Study
 from whet.stats.paired import clusters_of
-from whet.store.atomic import make_folder
+from whet.store.atomic import make_folder, sha256_text
 from whet.store.run import Run
 from whet.text.numbers import format_rough_duration
 from whet.types import Row
@@ -41,6 +41,9 @@ from whet.verbs.choosing.measuring import (
 from whet.verbs.choosing.tries import Try
 from whet.verbs.inputs import read_data
 from whet.verbs.steps.main_job import open_run
+
+RUNGS = "rungs"
+"""The step that settles them."""
 
 
 @dataclass(slots=True)
@@ -115,7 +118,7 @@ class Tournament:
     def _refuse_too_little_time(self) -> None:
         left = self.study.purse.seconds_left
         local = [each for each in self.alive if each.remote is None]
-        if len(local) < len(self.alive) or not local:
+        if self.study.knows(RUNGS) or len(local) < len(self.alive):
             return
         least = min(local, key=lambda each: each.asking_seconds)
         if least.asking_seconds > left:
@@ -159,7 +162,7 @@ class Tournament:
             rungs, entrants = rungs_within(local, rows, self.study.purse.seconds_left - asking - self.reserve)
             return {"rungs": rungs, "entrants": list(entrants)}
 
-        settled = self.study.once("rungs", settle)
+        settled = self.study.once(RUNGS, settle)
         for each in self.alive:
             if each.remote is None and each.name not in settled["entrants"]:
                 planned = format_rough_duration(each.estimate.rung(1))
@@ -169,7 +172,8 @@ class Tournament:
     def ask(self, share: float) -> None:
         """All candidates, untuned. Raises InputError where the budget pays for none."""
         for each in self.alive:
-            if each.asking_seconds > self.study.purse.seconds_left:
+            key = f"ask {each.name}"
+            if each.asking_seconds > self.study.purse.seconds_left and not self.study.knows(key):
                 each.leave(f"asking it takes about {format_rough_duration(each.asking_seconds)}, and less is left")
                 continue
             run = None
@@ -177,7 +181,7 @@ class Tournament:
                 run = run_of(each.candidate, self.recipe, each.settings, share, self.place)
                 each.run = run.name
             try:
-                told = self.study.once(f"ask {each.name}", lambda each=each, run=run: self._ask(each, run))
+                told = self.study.once(key, lambda each=each, run=run: self._ask(each, run))
             except BudgetSpent as refusal:
                 each.leave(refusal.what)
                 continue
@@ -212,11 +216,14 @@ class Tournament:
         return told
 
     def _server(self, each: Try, rows: Sequence[Row]) -> RowAsker:
+        """Its answers are kept for other choices, too: nothing is paid twice."""
         assert each.remote is not None
         recipe, prepared = self._reference()
-        folder, purse = self.study.folder / each.candidate.slug, self.study.purse
+        told = f"{each.remote.url.rstrip('/')} {each.remote.model}"
+        folder = self.place.root / FOLDER / ASKED / f"{each.candidate.slug}-{sha256_text(told)[:8]}"
         make_folder(folder)
-        return open_server(each.remote, recipe, prepared, rows, self.metric[0], folder, purse, self.place.observer)
+        purse, observer = self.study.purse, self.place.observer
+        return open_server(each.remote, recipe, prepared, rows, self.metric[0], folder, purse, observer)
 
     # ---- short tunes
 
