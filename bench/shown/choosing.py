@@ -1,6 +1,6 @@
 """`whet choose` between nano and a small real base, on some intents of Banking77.
 
-    python -m bench.shown.choosing [--intents 8] [--rows 40] [--hours 1]    writes the tables of docs/choosing/bases.md
+    python -m bench.shown.choosing [--intents 5] [--rows 30] [--hours 1]    writes the tables of docs/choosing/bases.md
 
 Rows are the first of each intent in banking77/train.csv (WHET_DATA); the real base is that of bench/real_base.py.
 """
@@ -90,8 +90,8 @@ def words_of(found: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--intents", type=int, default=8)
-    parser.add_argument("--rows", type=int, default=40, help="of each intent")
+    parser.add_argument("--intents", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=30, help="of each intent")
     parser.add_argument("--hours", type=float, default=1.0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

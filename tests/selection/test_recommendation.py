@@ -70,11 +70,11 @@ def test_what_is_no_better_than_a_constant_is_not_worth_it() -> None:
     assert found.option is None and "None is worth it: on 200 validation rows nothing is proved better" in found.reason
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_the_best_of_many_lucky_ones_is_hardly_ever_worth_it(seed: int) -> None:
-    """Holm holds all twelve to 5% together; of 40 seeds at most a few may pass, and these do not."""
-    random = np.random.default_rng(1000 + seed)
-    constant = ("always yes", [1.0] * 100 + [0.0] * 100)
+@pytest.mark.parametrize("seed", range(1000, 1012))
+def test_the_best_of_many_lucky_ones_is_not_worth_it(seed: int) -> None:
+    """Twelve that guess, and a constant that does: uncorrected two of these seeds would recommend one."""
+    random = np.random.default_rng(seed)
+    constant = ("always yes", random.integers(0, 2, ROWS).astype(float).tolist())
     luck = []
     for number in range(12):
         values = random.integers(0, 2, ROWS).astype(float).tolist()
