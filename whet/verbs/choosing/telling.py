@@ -50,7 +50,6 @@ def facts_of(game: Tournament, found: Recommendation, verdict: ChoiceVerdict | N
             reason += " On the test rows that is not proved: do not rely on it before there are more rows."
 
     label, always = game.constant
-    purse = game.study.purse
     facts: ChoiceFacts = {
         "name": game.place.name,
         "data": game.recipe.data,
@@ -69,7 +68,6 @@ def facts_of(game: Tournament, found: Recommendation, verdict: ChoiceVerdict | N
     }
     if notes := game.notes():
         facts["notes"] = notes
-    facts["budget"]["used"] = {"hours": purse.seconds / HOUR, "usd": purse.usd}
     return facts
 
 

@@ -254,7 +254,7 @@ class Tournament:
         except OutOfMemoryError as refusal:
             each.leave(f"its tune does not fit: {refusal.what}")
             return
-        each.add_rung(run.name, share, told)
+        each.add_rung(run.name, share, told, self.recipe.seed, clusters_of(self.rows))
 
     def _stay(self, racing: Sequence[Try], share: float) -> list[Try]:
         """Who goes on to the next rung, of `share` of the rows."""

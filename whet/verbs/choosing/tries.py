@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,8 +93,10 @@ class Try:
 
     # ---- results
 
-    def add_rung(self, run: str, share: float, told: dict[str, Any]) -> None:
-        """`told` is what `tune_and_ask` gives."""
+    def add_rung(
+        self, run: str, share: float, told: dict[str, Any], seed: int, clusters: Sequence[object] | None
+    ) -> None:
+        """`told` is what `tune_and_ask` gives, `clusters` what each validation row belongs to."""
         asked = Asked(**told["asked"])
         self.tuned = asked
         self.rungs.append(
@@ -103,7 +106,7 @@ class Try:
                 "rows": told["rows"],
                 "steps": told["steps"],
                 "score": asked.score,
-                "interval": list(mean_interval(asked.values)),
+                "interval": list(mean_interval(asked.values, seed, clusters)),
                 "seconds": told["seconds"],
                 "peak_memory": told["peak_memory"],
                 "seconds_per_answer": asked.seconds,
