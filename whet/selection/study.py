@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.selection.budget import Purse
-from whet.store.atomic import make_folder, plain, write_json
+from whet.store.atomic import make_folder, plain, remove, write_json
 from whet.store.lock import Lock
 from whet.store.reading import optional_json
 
@@ -35,6 +35,11 @@ class Study:
         self._known = optional_json(self.folder / PROGRESS, {})
         self.purse.seconds = sum(step["seconds"] for step in self._known.values())
         self.purse.server_usd = sum(step["usd"] for step in self._known.values())
+
+    def forget(self) -> None:
+        """Of a choice that was refused: the next call looks again."""
+        remove(self.folder / PROGRESS)
+        self._known = {}
 
     def knows(self, key: str) -> bool:
         """Whether this step is done."""

@@ -310,6 +310,14 @@ def test_what_cannot_be_chosen_is_refused(tmp_path: Path, data: str, bases: str,
     assert not list((tmp_path / "runs").glob("*/run.json"))
 
 
+def test_a_refused_choice_looks_again(tmp_path: Path, data: str) -> None:
+    """What is free on a machine may be another amount next time."""
+    for _ in range(2):
+        with pytest.raises(InputError, match="takes least"):
+            choose(tmp_path, data, "nano", hours=1e-6, name="again")
+        assert not (tmp_path / "runs" / "choices" / "again" / "progress.json").exists()
+
+
 def test_the_same_weights_under_two_names_are_one_base(tmp_path: Path, data: str) -> None:
     copied = changed(tmp_path / "copied", lambda weights, config: config.update(_name_or_path="another"))
     with pytest.raises(InputError, match="the same base: their weights are the same"):

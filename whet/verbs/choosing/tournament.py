@@ -93,9 +93,13 @@ class Tournament:
         for each in self.tries:
             if each.remote is None and (why := telling.why_unfit(each.seen)):
                 each.leave(why)
-        self._refuse_too_little_memory()
-        self.reserve = max((each.verdict_seconds for each in self.alive), default=0.0)
-        self._refuse_too_little_time()
+        try:
+            self._refuse_too_little_memory()
+            self.reserve = max((each.verdict_seconds for each in self.alive), default=0.0)
+            self._refuse_too_little_time()
+        except InputError:
+            self.study.forget()  # what is free on this machine may be another amount next time
+            raise
 
     @property
     def alive(self) -> list[Try]:
