@@ -49,6 +49,10 @@ INSIDE = {
         "trace logs expected memory evidence prompt_features watches trials alarm questions looking feedback_rows "
         "alerts standing"
     ),
+    "selection": (
+        "choice_facts same_bits candidates budget volume halving asking recommendation study plot page result"
+    ),
+    ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
         "decoding_proof engine throughput serving chat_client self_generated collection teacher"

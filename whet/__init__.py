@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from whet.api import (
         chat,
         check,
+        choose,
         collect,
         compare,
         curve,
@@ -70,6 +71,7 @@ __all__ = [
     "api",
     "chat",
     "check",
+    "choose",
     "collect",
     "compare",
     "curve",

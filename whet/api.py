@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from whet.verbs.chat import chat
 from whet.verbs.check import check
+from whet.verbs.choosing.choose import choose
 from whet.verbs.choosing.flywheel import flywheel
 from whet.verbs.collect import collect
 from whet.verbs.demo import demo
@@ -43,6 +44,7 @@ from whet.verbs.upkeep.watch import watch
 __all__ = [
     "chat",
     "check",
+    "choose",
     "collect",
     "compare",
     "curve",

@@ -52,6 +52,7 @@ VERBS = (
     Verb("plan", "plan:plan", TRAIN),
     Verb("tune", "tune:tune", TRAIN),
     Verb("train", "train:train", TRAIN),
+    Verb("choose", "choosing.choose:choose", TRAIN),
     Verb("curve", "curve:curve", MEASURE),
     Verb("eval", "evaluate:evaluate", MEASURE),
     Verb("failures", "failures:failures", MEASURE),
