@@ -52,7 +52,6 @@ INSIDE = {
     "selection": (
         "choice_facts same_bits candidates budget volume halving asking recommendation study plot page result"
     ),
-    ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
         "decoding_proof engine throughput serving chat_client self_generated collection teacher"

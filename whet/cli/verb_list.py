@@ -67,12 +67,9 @@ VERBS = (
     Verb("import", "import_model:import_model", USE),
     Verb("serve", "service.serve:serve", USE),
     Verb("monitor", "service.monitor:monitor", USE),
-<<<<<<< HEAD
     Verb("watch", "upkeep.watch:watch", USE),
-=======
     Verb("retrain", "upkeep.retrain:retrain", USE),
     Verb("rebase", "upkeep.rebase:rebase", USE),
->>>>>>> w-renew
     Verb("runs", "runs:runs", LOOK_BACK, has_verbs=True),
     Verb("models", "models:models", USE, has_verbs=True),
     Verb("keys", "service.keys:keys", USE, has_verbs=True),
