@@ -92,7 +92,7 @@ class StandingWatch:
                 position.note_heard(trace)
 
     def _is_wanted(self, trace: Trace) -> bool:
-        return self.of["served_as"] in (None, trace.model)
+        return trace.shadow_of is None and self.of["served_as"] in (None, trace.model)
 
 
 def _refuse_other(folder: Path, of: WatchedModel, found: dict[str, Any]) -> None:

@@ -20,8 +20,8 @@ from whet.data.split.parts import leaks
 from whet.data.split.row_traits import Traits
 from whet.errors import InputError, ProofError
 from whet.evaluation.verdict import FEWEST_ROWS
-from whet.monitoring.alarm import LONGEST_SHOWN
 from whet.monitoring.feedback_rows import NEAR_TEST, near
+from whet.monitoring.memory.shown import LONGEST_SHOWN
 from whet.recipe.schema import Recipe
 from whet.retraining.changes import Known, NewRow, hash_of
 from whet.retraining.row_forms import LineForm, answer_of, line_of, question_of, recipe_for

@@ -17,8 +17,8 @@ from whet.model.precision import device
 from whet.model.saved_model import read_facts
 from whet.monitoring.expected import Expected, answered
 from whet.monitoring.feedback_rows import feedback_rows
-from whet.monitoring.logs.reading import ReadLog, read_log
 from whet.monitoring.looking import look_at
+from whet.monitoring.memory.source import Source
 from whet.monitoring.trace import Trace, asked_first
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
@@ -45,7 +45,7 @@ from whet.store.model_registry import weights_of
 from whet.store.reading import read_json_file, read_lines
 from whet.store.run import DEFAULT_ROOT, MADE_FROM, Run
 from whet.training.session import open_session
-from whet.verbs.monitor import form_for, of_model
+from whet.verbs.monitor import form_for, of_model, read_requests
 from whet.verbs.plan import plan as planned
 from whet.verbs.releases.export import export
 from whet.verbs.steps.main_job import finish_run, open_run
@@ -85,13 +85,14 @@ class Seen:
 @in_python
 def retrain(
     model: Run | str | Path,
-    log: Path | str | Iterable[Trace] | None = None,
+    log: Path | str | Iterable[Trace] | Source | None = None,
     rows: Sequence[Path | str] = (),
     start: Asked = "auto",
     plan: bool = False,
     promote: bool = False,
     force: bool = False,
     served_as: str | None = None,
+    newest: int | None = None,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
 ) -> Result:
@@ -108,7 +109,7 @@ def retrain(
         raise InputError("this is no start", where="--start", value=start, fix=f"one of {', '.join(get_args(Asked))}")
     live = find_live(model, root)
     refuse_unmergeable(live.run.recipe, live.run.name)
-    seen = _look(live, root, log, rows, served_as, observer)
+    seen = _look(live, root, log, newest, rows, served_as, observer)
     if not seen.base["same"]:
         raise ModelError(
             f"the base {seen.base['name']!r} has other weights than when {live.name}@{live.version} was tuned",
@@ -144,7 +145,8 @@ def retrain(
 def _look(
     live: LiveVersion,
     root: Path,
-    log: Path | str | Iterable[Trace] | None,
+    log: Path | str | Iterable[Trace] | Source | None,
+    newest: int | None,
     files: Sequence[Path | str],
     served_as: str | None,
     observer: Observer,
@@ -165,8 +167,7 @@ def _look(
 
         if log is not None:
             observer.phase("looking at the requests")
-            read = read_log(Path(log)) if isinstance(log, str | Path) else ReadLog(list(log), "traces", 0, "")
-            _hear(of_model(read, served_as), run, seen)
+            _hear(of_model(read_requests(log, newest), served_as), run, seen)
     return seen
 
 

@@ -18,41 +18,46 @@ MOST = 10_000_000
 SHOWN = 3
 """Alarms that are over."""
 
+InUse = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The run or named model that is in use.", autocompletion=talkers)
+]
+Requests = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="FILE-or-SERVICE",
+        help="Its requests: a log of any server, or the folder of whet serve (or the URL of its database).",
+    ),
+]
+ServedAs = Annotated[
+    str | None, typer.Option("--served-as", metavar="NAME", help="Requests to this name alone; default: all.")
+]
+Known = Annotated[
+    Path | None,
+    typer.Option("--known", metavar="FILE", help="Prompts it was trained on; default: those of its own data."),
+]
+Project = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Of the service; default: default.")]
+Newest = Annotated[
+    int | None,
+    typer.Option(
+        "--newest",
+        metavar="N",
+        help="Of the service, its last requests; default: all that whet watch has seen, else 10,000.",
+    ),
+]
+
 
 def monitor(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="The run or named model that is in use.", autocompletion=talkers)
-    ],
-    log: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="FILE-or-SERVICE",
-            help="Its requests: a log of any server, or the folder of whet serve (or the URL of its database).",
-        ),
-    ],
-    served_as: Annotated[
-        str | None, typer.Option("--served-as", metavar="NAME", help="Requests to this name alone; default: all.")
-    ] = None,
-    known: Annotated[
-        Path | None,
-        typer.Option("--known", metavar="FILE", help="Prompts it was trained on; default: those of its own data."),
-    ] = None,
+    model: InUse,
+    log: Requests,
+    served_as: ServedAs = None,
+    known: Known = None,
     rows: Annotated[
         Path | None,
         typer.Option("--rows", metavar="FILE", help="Write what people said of answers into it, as rows."),
     ] = None,
-    project: Annotated[
-        str | None, typer.Option("--project", metavar="NAME", help="Of the service; default: default.")
-    ] = None,
-    newest: Annotated[
-        int | None,
-        typer.Option(
-            "--newest",
-            metavar="N",
-            help="Of the service, its last requests; default: all that whet watch has seen, else 10,000.",
-        ),
-    ] = None,
+    project: Project = None,
+    newest: Newest = None,
     state: Annotated[
         Path | None, typer.Option("--state", metavar="FOLDER", help="Of whet watch, where one was named there.")
     ] = None,

@@ -11,7 +11,7 @@ import typer
 from whet.cli.completions import talkers
 from whet.cli.importing import STARTING, without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs
-from whet.cli.verbs.service.monitor import MOST, NEWEST, requests_of
+from whet.cli.verbs.service.monitor import Project, ServedAs, refuse_of_a_service, requests_of
 from whet.errors import count
 
 if TYPE_CHECKING:
@@ -46,13 +46,11 @@ def retrain(
         bool, typer.Option("--promote", help="Make it live where it is better and nothing was lost.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train again though nothing is new.")] = False,
-    served_as: Annotated[
-        str | None, typer.Option("--served-as", metavar="NAME", help="Requests to this name alone; default: all.")
-    ] = None,
-    project: Annotated[str, typer.Option("--project", metavar="NAME", help="Of the service.")] = "default",
+    served_as: ServedAs = None,
+    project: Project = None,
     newest: Annotated[
-        int, typer.Option("--newest", min=1, max=MOST, metavar="N", help="Of the service, its last requests.")
-    ] = NEWEST,
+        int | None, typer.Option("--newest", metavar="N", help="Of the service, its last requests; default: 10,000.")
+    ] = None,
     runs: Runs = RUNS,
     json_: Json = False,
 ) -> None:
@@ -67,7 +65,8 @@ def retrain(
     from whet.cli.render import Screen
 
     screen = Screen(json_)
-    asked = None if log is None else requests_of(log, project, newest)
+    asked = None if log is None else requests_of(log, project)
+    refuse_of_a_service(asked, newest, None)
     with watching(STARTING) as watch:
         with without_garbage_collection():
             from whet import api
@@ -80,6 +79,7 @@ def retrain(
             promote,
             force,
             served_as,
+            newest,
             run_root=runs,
             observer=watch,
         )

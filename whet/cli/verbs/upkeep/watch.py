@@ -10,37 +10,20 @@ from typing import Annotated, Any
 
 import typer
 
-from whet.cli.completions import talkers
 from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs
-from whet.cli.verbs.service.monitor import requests_of, say
+from whet.cli.verbs.service.monitor import InUse, Known, Project, Requests, ServedAs, requests_of, say
 from whet.errors import InputError, RunError, count
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def watch(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="The run or named model that is in use.", autocompletion=talkers)
-    ],
-    log: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="FILE-or-SERVICE",
-            help="Its requests: a log of any server, or the folder of whet serve (or the URL of its database).",
-        ),
-    ],
-    served_as: Annotated[
-        str | None, typer.Option("--served-as", metavar="NAME", help="Requests to this name alone; default: all.")
-    ] = None,
-    known: Annotated[
-        Path | None,
-        typer.Option("--known", metavar="FILE", help="Prompts it was trained on; default: those of its own data."),
-    ] = None,
-    project: Annotated[
-        str | None, typer.Option("--project", metavar="NAME", help="Of the service; default: default.")
-    ] = None,
+    model: InUse,
+    log: Requests,
+    served_as: ServedAs = None,
+    known: Known = None,
+    project: Project = None,
     state: Annotated[
         Path | None,
         typer.Option("--state", metavar="FOLDER", help="What it knows; default: with the service, else with the run."),
