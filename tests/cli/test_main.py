@@ -57,7 +57,7 @@ def test_help_and_the_page_of_the_command_line_have_the_same_headings(capsys: py
     groups: dict[str, list[str]] = {}
     for name, command in typer.main.get_command(whole_app()).commands.items():  # type: ignore[attr-defined]
         groups.setdefault(command.rich_help_panel, []).append(name)
-    assert list(groups) == ["Start", "Data", "Train", "Measure", "Use", "Look back"]
+    assert list(groups) == ["Start", "Data", "Train", "Measure", "Use", "Operate", "Look back"]
     assert groups["Data"] == ["check", "show", "collect"] and groups["Look back"] == ["runs"]
     assert run(["--help"]) == 0
     shown = [line.split()[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("╭─")]

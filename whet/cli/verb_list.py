@@ -22,7 +22,7 @@ HELP = ("-h", "--help")
 COMPLETING = "_WHET_COMPLETE"
 """The variable by which a shell asks what may follow."""
 START, DATA, TRAIN, MEASURE = "Start", "Data", "Train", "Measure"
-USE, LOOK_BACK = "Use", "Look back"
+USE, OPERATE, LOOK_BACK = "Use", "Operate", "Look back"
 """Headings of `whet --help`; the verbs of each are in the order in which they are named here."""
 
 
@@ -65,14 +65,14 @@ VERBS = (
     Verb("export", "export:export", USE),
     Verb("prove", "prove:prove", USE),
     Verb("import", "import_model:import_model", USE),
-    Verb("serve", "service.serve:serve", USE),
-    Verb("monitor", "service.monitor:monitor", USE),
-    Verb("watch", "upkeep.watch:watch", USE),
-    Verb("retrain", "upkeep.retrain:retrain", USE),
-    Verb("rebase", "upkeep.rebase:rebase", USE),
+    Verb("serve", "service.serve:serve", OPERATE),
+    Verb("monitor", "service.monitor:monitor", OPERATE),
+    Verb("watch", "upkeep.watch:watch", OPERATE),
+    Verb("retrain", "upkeep.retrain:retrain", OPERATE),
+    Verb("rebase", "upkeep.rebase:rebase", OPERATE),
     Verb("runs", "runs:runs", LOOK_BACK, has_verbs=True),
-    Verb("models", "models:models", USE, has_verbs=True),
-    Verb("keys", "service.keys:keys", USE, has_verbs=True),
+    Verb("models", "models:models", OPERATE, has_verbs=True),
+    Verb("keys", "service.keys:keys", OPERATE, has_verbs=True),
 )
 
 
