@@ -11,6 +11,7 @@ gives it. The server is killed twice on the way, in the midst of requests, and s
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import signal
 import socket
@@ -20,6 +21,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -59,6 +61,8 @@ class Desk:
 
     folder: Path
     port: int
+    here: bool = False
+    """Commands run in this process, which saves their imports."""
     server: subprocess.Popen[bytes] | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     starts: int = 0
@@ -67,11 +71,22 @@ class Desk:
 
     def whet(self, *words: str, code: int = 0) -> dict[str, Any]:
         """What a command prints with --json. Raises RuntimeError for another exit code."""
-        command = [sys.executable, "-m", "whet", *words, "--json", "--quiet"]
+        ended, out, err = (self._run_here if self.here else self._run)([*words, "--json", "--quiet"])
+        if ended != code:
+            raise RuntimeError(f"{' '.join(words)} ended with {ended}\n{err[-3000:]}")
+        return json.loads(out)
+
+    def _run(self, words: list[str]) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "whet", *words]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
-        if done.returncode != code:
-            raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}\n{done.stderr[-3000:]}")
-        return json.loads(done.stdout)
+        return done.returncode, done.stdout, done.stderr
+
+    def _run_here(self, words: list[str]) -> tuple[int, str, str]:
+        from whet.cli.main import run
+
+        out, err = io.StringIO(), io.StringIO()
+        with chdir(self.folder), redirect_stdout(out), redirect_stderr(err):
+            return run(words), out.getvalue(), err.getvalue()
 
     def serve(self) -> None:
         """Until `stop`; a server that was killed is started again, as systemd does."""
@@ -156,12 +171,15 @@ def tell(
     shifted: int = SHIFTED,
     after: int = AFTER,
     settings: Sequence[str] = (),
+    start: str = "auto",
+    here: bool = False,
 ) -> dict[str, Any]:
-    """The story; gives its figures. `settings` are keys of the recipe, as `epochs=2`."""
+    """The story; gives its figures. `settings` are keys of the recipe, as `epochs=2`; `start` is where the next version
+    begins."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = folder / "tickets.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in messages(TUNED, KNOWN, 1)), "utf-8")
-    desk, story = Desk(folder, free_port()), {}
+    desk, story = Desk(folder, free_port(), here), {}
 
     keys = [word for setting in settings for word in ("--set", setting)]
     tuned = desk.whet("tune", rows.name, *keys)
@@ -176,7 +194,7 @@ def tell(
     try:
         wait_for(f"http://127.0.0.1:{desk.port}/health", 120)
         _wear_out(desk, story, calm, shifted)
-        _take_its_place(desk, story, after)
+        _take_its_place(desk, story, after, start)
         story["lost"] = _lost(desk)
         story["kills"] = desk.starts - 1
     finally:
@@ -217,9 +235,10 @@ def _wear_out(desk: Desk, story: dict[str, Any], calm: int, shifted: int) -> Non
     story["corrected"] = len(corrected)
 
 
-def _take_its_place(desk: Desk, story: dict[str, Any], after: int) -> None:
-    planned = desk.whet("retrain", NAME, "--from", "service", "--plan")
-    made = desk.whet("retrain", NAME, "--from", "service")
+def _take_its_place(desk: Desk, story: dict[str, Any], after: int, start: str) -> None:
+    asked = ("retrain", NAME, "--from", "service", "--start", start)
+    planned = desk.whet(*asked, "--plan")
+    made = desk.whet(*asked)
     assert made["data"]["file"] == planned["data"]["file"]
     story["retrained"] = {
         "new_rows": made["data"]["new"],

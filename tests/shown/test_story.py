@@ -10,7 +10,7 @@ QUICK = ("keep=false", "evaluate.forgetting=false", "evaluate.against=[base,cons
 
 
 def test_a_model_wears_out_and_the_next_one_takes_its_place(tmp_path: Path) -> None:
-    story = tell(tmp_path / "desk", 80, 120, 80, settings=QUICK)
+    story = tell(tmp_path / "desk", 80, 120, 80, settings=QUICK, start="base", here=True)
     assert story["first"]["ship"] == "yes" and story["calm"]["alarms"] == 0
     assert story["calm"]["right"] > 0.9 > 0.7 > story["shift"]["right"]
 
