@@ -66,6 +66,7 @@ class Desk:
     server: subprocess.Popen[bytes] | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     starts: int = 0
+    killed: list[float] = field(default_factory=list)
     asked: list[tuple[float, str, str, str]] = field(default_factory=list)
     """When each answer had come, its id, its client, and the version that gave it."""
 
@@ -100,6 +101,7 @@ class Desk:
 
     def kill(self) -> None:
         assert self.server is not None
+        self.killed.append(time.monotonic())
         self.server.send_signal(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -195,7 +197,7 @@ def tell(
         wait_for(f"http://127.0.0.1:{desk.port}/health", 120)
         _wear_out(desk, story, calm, shifted)
         _take_its_place(desk, story, after, start)
-        story["lost"] = _lost(desk)
+        story["lost"], story["lost_elsewhere"] = _lost(desk)
         story["kills"] = desk.starts - 1
     finally:
         desk.stop()
@@ -276,11 +278,13 @@ def _note_canary(desk: Desk, story: dict[str, Any], answers: Any, met: int, vers
     }
 
 
-def _lost(desk: Desk) -> int:
-    """Answers that were given and have no trace, but for those in the queue of a server that was killed."""
+def _lost(desk: Desk) -> tuple[int, int]:
+    """Answers that were given and have no trace: of the last moments before a kill, and of any other time."""
     time.sleep(FLUSHED)
     kept = desk.traces()
-    return sum(name not in kept for _, name, _, _ in desk.asked)
+    gone = [when for when, name, _, _ in desk.asked if name not in kept]
+    last = sum(any(kill - FLUSHED < when < kill + FLUSHED for kill in desk.killed) for when in gone)
+    return last, len(gone) - last
 
 
 def rows_of(story: dict[str, Any]) -> list[tuple[object, ...]]:
@@ -307,7 +311,11 @@ def rows_of(story: dict[str, Any]) -> list[tuple[object, ...]]:
         ),
         ("promoted", f"{100 * story['promoted']:.1f}% right"),
         ("rolled back", f"{100 * story['rolled_back']:.1f}% right"),
-        ("killed", f"{story['kills']} times; answers without a trace: {story['lost']}"),
+        (
+            "killed",
+            f"{story['kills']} times; answers without a trace: {story['lost']} of the last {FLUSHED:.0f} seconds before, "
+            f"{story['lost_elsewhere']} of any other time",
+        ),
     ]
 
 
