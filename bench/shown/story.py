@@ -313,8 +313,8 @@ def rows_of(story: dict[str, Any]) -> list[tuple[object, ...]]:
         ("rolled back", f"{100 * story['rolled_back']:.1f}% right"),
         (
             "killed",
-            f"{story['kills']} times; answers without a trace: {story['lost']} of the last {FLUSHED:.0f} seconds before, "
-            f"{story['lost_elsewhere']} of any other time",
+            f"{story['kills']} times; answers without a trace: {story['lost']} of the last {FLUSHED:.0f} seconds "
+            f"before, {story['lost_elsewhere']} of any other time",
         ),
     ]
 
