@@ -39,6 +39,9 @@ FULL = Trace(
     feedback=(Feedback(True, "", "x", "y", "z", 1_790_000_000.5), Feedback(good=False), Feedback()),
     version="run-3",
     fingerprint="f1",
+    trial="trial-1",
+    side="shadow",
+    shadow_of="resp-0",
     usd=0.0021,
 )
 
