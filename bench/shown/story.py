@@ -169,6 +169,7 @@ def right(answers: Sequence[tuple[str, str, str]]) -> float:
 
 def tell(
     folder: Path,
+    tuned: int = TUNED,
     calm: int = CALM,
     shifted: int = SHIFTED,
     after: int = AFTER,
@@ -180,17 +181,13 @@ def tell(
     begins."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = folder / "tickets.jsonl"
-    rows.write_text("".join(json.dumps(row) + "\n" for row in messages(TUNED, KNOWN, 1)), "utf-8")
+    rows.write_text("".join(json.dumps(row) + "\n" for row in messages(tuned, KNOWN, 1)), "utf-8")
     desk, story = Desk(folder, free_port(), here), {}
 
     keys = [word for setting in settings for word in ("--set", setting)]
-    tuned = desk.whet("tune", rows.name, *keys)
-    _make_live(desk, tuned["run"])
-    story["first"] = {
-        "word": tuned["verdict"]["word"],
-        "score": tuned["tuned"]["score"],
-        "ship": tuned["ship"]["answer"],
-    }
+    made = desk.whet("tune", rows.name, *keys)
+    _make_live(desk, made["run"])
+    story["first"] = {key: made[key]["answer" if key == "ship" else "score"] for key in ("ship", "tuned")}
     watching = threading.Thread(target=desk.serve, daemon=True)
     watching.start()
     try:
@@ -290,7 +287,7 @@ def _lost(desk: Desk) -> tuple[int, int]:
 def rows_of(story: dict[str, Any]) -> list[tuple[object, ...]]:
     shift, retrained, canary = story["shift"], story["retrained"], story["canary"]
     return [
-        ("tuned on three kinds", f"{100 * story['first']['score']:.1f}% of the test rows, {story['first']['ship']}"),
+        ("tuned on three kinds", f"{100 * story['first']['tuned']:.1f}% of the test rows, {story['first']['ship']}"),
         ("served them", f"{100 * story['calm']['right']:.1f}% right, alarms: {story['calm']['alarms']}"),
         ("a fourth kind came", f"{100 * shift['right']:.1f}% right"),
         (
