@@ -17,7 +17,7 @@ from bench.shown.moderation import comments
 from bench.shown.world_preferences import pairs
 from nano.tasks_arithmetic import plain_sum
 from whet import api
-from whet.cli.main import app
+from whet.cli.verb_list import whole_app
 from whet.demo_data.support_desk import generate
 from whet.recipe.load import RECIPE_SUFFIXES, load_recipe
 from whet.recipe.schema import Distil
@@ -105,7 +105,7 @@ def test_a_recipe_in_the_guides_parses(page: str, text: str, tmp_path: Path) -> 
 
 
 def test_the_guides_show_only_commands_that_exist() -> None:
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(whole_app()).commands  # type: ignore[attr-defined]
     wrong = []
     for page in [*PAGES, ROOT / "recipes" / "README.md", ROOT / "CONTRIBUTING.md"]:
         shell = "\n".join(re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
