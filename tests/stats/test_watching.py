@@ -6,9 +6,20 @@ from math import exp, log
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from whet.stats import watching
-from whet.stats.watching import CUT_J, GAIN_J, LOSS_J, SPENT, STRIDE, RankedScores, Wager, log_threshold
+from whet.stats.watching import (
+    CUT_J,
+    GAIN_J,
+    LOSS_J,
+    SPENT,
+    STRIDE,
+    RankedScores,
+    Wager,
+    binomial_quantile,
+    log_threshold,
+)
 
 
 def test_a_rank_is_the_share_of_scores_at_least_as_large() -> None:
@@ -151,3 +162,10 @@ def test_a_change_is_dated_where_it_began() -> None:
                 errors.append(wager.since - 80)
                 break
     assert len(errors) > 50 and np.mean(errors) > -1.2 and np.quantile(errors, 0.1) >= -3
+
+
+def test_the_quantile_of_a_binomial_is_scipys() -> None:
+    for q in (1e-4, 3e-4, 0.01, 0.5, 0.99):
+        for n in (1, 50, 10_000):
+            for p in (0.02, 0.1, 0.3):
+                assert binomial_quantile(q, n, p) == int(binom.ppf(q, n, p)), (q, n, p)

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrik
 
 SHARES = (0.05, 0.15, 0.4, 0.8)
 """Of the capital that is put on a small rank."""
@@ -90,7 +90,7 @@ class RankedScores:
         order_N = np.lexsort(np.stack([tie_N, np.array(self.scores)]))
         self.bars = []
         for cut in CUTS:
-            above = int(binom.ppf(self.spend / len(CUTS), size, cut))
+            above = binomial_quantile(self.spend / len(CUTS), size, cut)
             place = int(order_N[-above]) if above > 0 else -1
             self.bars.append((self.scores[place], float(tie_N[place])) if above > 0 else (math.inf, 1.0))
         self.scores = []
@@ -175,6 +175,12 @@ class Wager:
             np.maximum(gained_J, 0, out=gained_J)
             gained_J += LOG_FACTOR_CJ[row]
             self.bets += 1
+
+
+def binomial_quantile(q: float, n: int, p: float) -> int:
+    """The smallest k with P(X <= k) >= q."""
+    k = math.ceil(bdtrik(q, n, p))
+    return k - 1 if k > 0 and bdtr(k - 1, n, p) >= q else k
 
 
 def log_threshold(alpha: float) -> float:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whet.errors import RunFolderError
-from whet.monitoring.alarm import Question, Seen
 from whet.store.atomic import write_json, write_text
 from whet.store.reading import read_json_file
+
+if TYPE_CHECKING:  # the service, which shows the numbers, computes none: it needs no statistics
+    from whet.monitoring.alarm import Question, Seen
 
 HELP = {
     "alarm": "1 where the question has an alarm that nobody has acknowledged, else 0.",
