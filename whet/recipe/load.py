@@ -249,17 +249,23 @@ def from_recipe_file(path: Path) -> tuple[dict[str, Any], Places]:
 
 def apply_override(values: dict[str, Any], override: str, places: Places, said: str = "") -> None:
     """Sets `key.sub=value` inside `values`, and notes in `places` that the command line did, or what was `said`."""
-    key, sign, text = override.partition("=")
-    if not sign or not key.strip():
-        raise RecipeError("an override is key=value", where="--set", value=override, fix="as in: --set adapter.rank=8")
-    place = said or f"--set {key.strip()}"
+    key, text = split_override(override)
+    place = said or f"--set {key}"
 
-    if is_text(key.strip()):
-        value = as_written(key.strip(), text, place)
+    if is_text(key):
+        value = as_written(key, text, place)
     else:
         value = parse(text, place)[0]
 
-    set_key(values, key.strip(), value, places, place)
+    set_key(values, key, value, places, place)
+
+
+def split_override(override: str) -> tuple[str, str]:
+    """The key, and its value as it was written. Raises RecipeError."""
+    key, sign, text = override.partition("=")
+    if not sign or not key.strip():
+        raise RecipeError("an override is key=value", where="--set", value=override, fix="as in: --set adapter.rank=8")
+    return key.strip(), text
 
 
 def set_key(values: dict[str, Any], key: str, value: Any, places: Places, place: str) -> None:

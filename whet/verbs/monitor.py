@@ -191,7 +191,7 @@ def expected_of(run: Run, known: Path | str | None, run_root: Path | str, observ
         prompts = []
         for row in () if run.recipe.method.rows.as_text else read_rows(run.recipe, prepared_of(source), ("trained",)):
             prompts.append(asked_first(row.prompt) or (row.text or "")[:LONGEST_ASKED])
-            labels |= dict.fromkeys(_labels_of(row))
+            labels |= dict.fromkeys(labels_in(row))
         if run.recipe.method.rows.per_tree:
             prompts = list(dict.fromkeys(prompts))  # a prompt of several pairs was drawn once
 
@@ -203,7 +203,8 @@ def expected_of(run: Run, known: Path | str | None, run_root: Path | str, observ
     return answered(list(read_lines(answers)), metric, told, list(labels))
 
 
-def _labels_of(row: Row) -> list[str]:
+def labels_in(row: Row) -> list[str]:
+    """The classes of a row with a label."""
     if isinstance(row.target, list):
         return row.target
     return [row.label] if row.label else []
@@ -217,20 +218,20 @@ def _refuse_changed(run: Run) -> None:
         raise RunFolderError(error.what, where=error.where, value=error.value, fix=fix) from error
 
 
-def of_model(read: ReadLog, served_as: str | None) -> list[Trace]:
-    """Those that were answered to somebody. Raises InputError where no request was to it."""
+def of_model(read: ReadLog, served_as: str | None, named: str = "--served-as", given: str = "--from") -> list[Trace]:
+    """Those that were answered to somebody. Raises InputError where no request was to it; `named` and `given` are what
+    the name and the log are called where they come from."""
     told = [trace for trace in read.traces if trace.shadow_of is None]
     if not told:
-        raise InputError("there are no requests to look at", where="--from", fix="look again once it has been asked")
+        raise InputError("there are no requests to look at", where=given, fix="look again once it has been asked")
     if served_as is None:
         return told
     names = {trace.model for trace in told if trace.model}
     kept = [trace for trace in told if trace.model == served_as]
     if not kept:
         fix = f"the log holds requests to {', '.join(sorted(names)) or 'no named model'}"
-        raise InputError(
-            f"no request was to this model{nearest(served_as, names)}", where="--served-as", value=served_as, fix=fix
-        )
+        what = f"no request was to this model{nearest(served_as, names)}"
+        raise InputError(what, where=named, value=served_as, fix=fix)
     return kept
 
 

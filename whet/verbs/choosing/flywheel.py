@@ -17,6 +17,7 @@ from whet.reports.result import FlywheelResult
 from whet.store.run import DEFAULT_ROOT
 from whet.text.normalise import one_line
 from whet.verbs.choosing.workload_run import Asked, Outcome, compared, recipe_for, refuse_keys
+from whet.verbs.monitor import of_model
 from whet.verbs.plan import plan as plan_of
 from whet.workloads.advice import Advice, advise
 from whet.workloads.redaction import redacted
@@ -71,7 +72,7 @@ def flywheel(
 
     observer.phase("reading the log")
     read = _read(logs)
-    traces = _of_model(read.traces, model)
+    traces = of_model(read, model, "--model", "LOGS")
     observer.phase("finding workloads", len(traces))
     found = _chosen(find_workloads(traces), only)
     metric = _metric(overrides)
@@ -182,18 +183,6 @@ def _read(logs: Logs) -> ReadLog:
     first = next((one.first_unread for one in read if one.first_unread), "")
     forms = ", ".join(dict.fromkeys(one.form for one in read))
     return ReadLog(traces, forms, sum(one.unread for one in read), first)
-
-
-def _of_model(traces: Sequence[Trace], model: str | None) -> Sequence[Trace]:
-    if model is None:
-        return traces
-    kept = [trace for trace in traces if trace.model == model]
-    if not kept:
-        names = {trace.model for trace in traces if trace.model}
-        what = f"no request was to this model{nearest(model, names)}"
-        fix = f"the log holds requests to {', '.join(sorted(names)) or 'no named model'}"
-        raise InputError(what, where="--model", value=model, fix=fix)
-    return kept
 
 
 def _chosen(found: list[Workload], only: str | Iterable[str] | None) -> list[Workload]:

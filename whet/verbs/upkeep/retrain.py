@@ -45,7 +45,7 @@ from whet.store.model_registry import weights_of
 from whet.store.reading import read_json_file, read_lines
 from whet.store.run import DEFAULT_ROOT, MADE_FROM, Run
 from whet.training.session import open_session
-from whet.verbs.monitor import form_for, of_model, read_requests
+from whet.verbs.monitor import form_for, labels_in, of_model, read_requests
 from whet.verbs.plan import plan as planned
 from whet.verbs.releases.export import export
 from whet.verbs.steps.main_job import finish_run, open_run
@@ -182,7 +182,7 @@ def _base_of(run: Run) -> dict[str, Any]:
 def _hear(traces: list[Trace], run: Run, seen: Seen) -> None:
     """Alarms, and what people said as rows."""
     known, recipe = seen.known, run.recipe
-    labels = dict.fromkeys(label for row in known.learned for label in _labels_of(row))
+    labels = dict.fromkeys(label for row in known.learned for label in labels_in(row))
     prompts = [asked_first(row.prompt) for row in known.learned]
     lines = list(read_lines(run.folder / "answers.jsonl"))
     metric = run.read_json("evaluation.json", "metric")["metric"]["name"]
@@ -197,12 +197,6 @@ def _hear(traces: list[Trace], run: Run, seen: Seen) -> None:
     conversations = {trace.id: trace.conversation for trace in traces}
     new = known.bring(rows_of_feedback(said.rows, recipe, known.shape, conversations), recipe)
     seen.feedback = {"form": form, "rows": len(said.rows), "new": new, "left_out": why_left_out(said.left_out)}
-
-
-def _labels_of(row: Any) -> list[str]:
-    if isinstance(row.target, list):
-        return row.target
-    return [row.label] if row.label else []
 
 
 def _nothing(told: dict[str, Any], seen: Seen, live: LiveVersion) -> Result:

@@ -9,7 +9,7 @@ import typer
 
 from whet.cli.importing import STARTING, without_garbage_collection
 from whet.cli.options import RUNS, Json, OutRuns, Set
-from whet.errors import RecipeError, count
+from whet.errors import count
 
 SHOWN = 70
 """Letters of a system prompt in the list."""
@@ -61,6 +61,7 @@ def flywheel(
     """
     from whet.cli.progress import watching
     from whet.cli.render import Screen
+    from whet.recipe.load import split_override
 
     screen = Screen(json_)
     with watching(STARTING) as watch:
@@ -81,21 +82,10 @@ def flywheel(
             model=model,
             run_root=runs,
             observer=watch,
-            **keys_of(set_ or []),
+            **dict(map(split_override, set_ or [])),
         )
     show(screen, result)
     screen.finish(result)
-
-
-def keys_of(sets: list[str]) -> dict[str, str]:
-    """Keys of the recipe with their values as they were written. Raises RecipeError."""
-    keys = {}
-    for text in sets:
-        key, sign, value = text.partition("=")
-        if not sign or not key.strip():
-            raise RecipeError("an override is key=value", where="--set", value=text, fix="as in: --set adapter.rank=8")
-        keys[key.strip()] = value
-    return keys
 
 
 def show(screen: Any, result: dict[str, Any]) -> None:
