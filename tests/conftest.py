@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Of what tests start, too: processes of as many threads as cores, beside each other, mostly wait for one another.
@@ -50,6 +51,21 @@ def copy_of_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
     shared = runs_of_methods.shared_folder(tmp_path_factory)
     return lambda kind: runs_of_methods.copy_of_run(kind, shared, tmp_path_factory.mktemp(kind))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium. Not of the whole session: Playwright holds the event loop of the thread of the tests while it runs."""
+    from tests.in_browser import started_browser
+
+    yield from started_browser()
+
+
+@pytest.fixture(scope="module")
+def axe() -> Any:
+    from tests.in_browser import opened_axe
+
+    return opened_axe()
 
 
 @pytest.fixture(scope="session")

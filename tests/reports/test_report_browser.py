@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +14,6 @@ from tests.reports.sections.test_preferences import with_pairs_and_goal
 from whet.reports.report import write_report
 from whet.store.run import Run
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 WIDTHS = {1280: 900, 390: 844}
 """Width and height of the windows, in pixels."""
 NARROWEST = 40
@@ -42,28 +34,6 @@ DEAD = """[...document.querySelectorAll('a[href], [popovertarget], [aria-labelle
   .filter(name => !document.getElementById(name))"""
 
 
-def missing(what: str) -> None:
-    """Skips on a machine without a browser; a pipeline must have one."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what}: .ci/run installs it")
-    pytest.skip(f"{what}, so no page was looked at: apt-get install chromium, pip install '.[test]'")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        missing("there is no chromium here")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing("the package playwright is not installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield started
-        started.close()
-
-
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
@@ -72,15 +42,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "report of classes": write_report(Run(write_classes_run(folder / "classes"))),
         "comparison": write_comparison(folder / "compare", 60),
     }
-
-
-@pytest.fixture(scope="module")
-def axe() -> Any:
-    try:
-        from axe_playwright_python.sync_playwright import Axe
-    except ImportError:
-        missing("the package axe-playwright-python is not installed")
-    return Axe()
 
 
 def visit(browser: Any, path: Path, width: int, scheme: str, asked: list[str]) -> Any:

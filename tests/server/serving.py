@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,10 +66,14 @@ def in_a_thread(app: FastAPI) -> Iterator[int]:
 
 
 def _waits_for(loop: asyncio.AbstractEventLoop) -> str:
-    """Where each of its tasks stands."""
+    """Where each of its tasks stands, and each thread of this process: what a task waits for may be one of them."""
     told = io.StringIO()
     for task in asyncio.all_tasks(loop):
         task.print_stack(file=told)
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    for ident, frame in sys._current_frames().items():
+        told.write(f"{names.get(ident, 'unknown thread')}:\n")
+        traceback.print_stack(frame, limit=-12, file=told)
     return told.getvalue()
 
 

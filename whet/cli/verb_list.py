@@ -66,6 +66,7 @@ VERBS = (
     Verb("prove", "prove:prove", USE),
     Verb("import", "import_model:import_model", USE),
     Verb("serve", "service.serve:serve", OPERATE),
+    Verb("studio", "service.studio:studio", OPERATE),
     Verb("monitor", "service.monitor:monitor", OPERATE),
     Verb("watch", "upkeep.watch:watch", OPERATE),
     Verb("retrain", "upkeep.retrain:retrain", OPERATE),

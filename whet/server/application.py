@@ -21,7 +21,7 @@ from whet.server.access.gate import Gate
 from whet.server.access.keys import KeyRing, project_of
 from whet.server.access.rates import OwnBuckets, Rates
 from whet.server.access.shared_buckets import SharedBuckets
-from whet.server.database.opening import open_database
+from whet.server.database.opening import Database, open_database
 from whet.server.errors import ApiError, of_whet
 from whet.server.files.content import Contents
 from whet.server.inference.answering import Answering
@@ -79,9 +79,9 @@ ROUTES = (
 log = logging.getLogger("whet.server")
 
 
-def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAPI:
+def create_app(settings: Settings, telemetry: Telemetry | None = None, api: bool = True) -> FastAPI:
     """The service over its database and home folder, which are opened here, so that an error ends the start. It closes
-    `telemetry`."""
+    `telemetry`. Without `api`, all of it but the paths that programs ask."""
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
     contents = Contents(settings.files, settings.most_body)
@@ -100,6 +100,7 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAP
         library=Library(settings, database),
         tracing=tracing,
         traffic=Traffic(answering, tracing, metrics),
+        everybody=_everybody(database),
         telemetry=telemetry,
     )
 
@@ -130,13 +131,12 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAP
     app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     _answer_errors(app)
-    for routes in ROUTES:
+    for routes in ROUTES if api else (health,):
         app.include_router(routes.router)
-    everybody = _everybody(service)
     if telemetry:
         app.add_middleware(Traced, telemetry=telemetry)
     shared = {"keys": service.keys, "rates": service.rates, "metrics": service.metrics}
-    app.add_middleware(Gate, settings=settings, everybody=everybody, **shared)
+    app.add_middleware(Gate, settings=settings, everybody=service.everybody, **shared)
     return app
 
 
@@ -149,10 +149,9 @@ async def _get_ready(service: Service) -> None:
     await run_in_threadpool(service.workers.start)
 
 
-def _everybody(service: Service) -> Caller:
-    """Who asks where no key is needed."""
-    with service.database.write() as connection:
-        own = project_of(connection, "default", service.database.now(connection))
+def _everybody(database: Database) -> Caller:
+    with database.write() as connection:
+        own = project_of(connection, "default", database.now(connection))
     return Caller(own, "default", None, frozenset(SCOPES))
 
 

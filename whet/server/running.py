@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from whet.errors import InputError, RunError
 from whet.model.memory import share_heaps
@@ -21,17 +22,25 @@ from whet.server.settings import Settings
 from whet.server.telemetry.opening import open_telemetry
 
 
-def serve(settings: Settings, announce: Callable[[str, str | None], None], give_key: bool = False) -> None:
+def serve(
+    settings: Settings,
+    announce: Callable[[str, str | None], None],
+    give_key: bool = False,
+    *,
+    api: bool = True,
+    dress: Callable[[FastAPI], object] = lambda app: None,
+) -> None:
     """Runs until it is told to stop, and then lets answers end for `drain_seconds`.
 
     `announce` is called with the URL once requests are taken; with `give_key`, and where no key is there, also with the
-    secret of a first one. Raises InputError for a service that would be open to others, whose jobs cannot run on its
+    secret of a first one. `dress` puts on the application what else it shows, as pages. Raises InputError for a service that would be open to others, whose jobs cannot run on its
     Ray cluster, or whose spans cannot be sent as asked for; RunError for an address that is in use.
     """
     refuse_open(settings)
     share_heaps()
     with listening(settings) as heard:
-        app = create_app(settings, open_telemetry(os.environ))
+        app = create_app(settings, open_telemetry(os.environ), api)
+        dress(app)
         if settings.ray:
             refuse_cluster(settings)
         url = url_of(settings, heard.getsockname()[1])

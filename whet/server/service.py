@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from whet.server.access.caller import Caller
 from whet.server.access.keys import KeyRing
 from whet.server.access.rates import Rates
 from whet.server.database.opening import Database
@@ -33,6 +34,8 @@ class Service:
     library: Library
     tracing: Tracing
     traffic: Traffic
+    everybody: Caller
+    """Who asks where no key is needed: of the project "default", and may do everything."""
     telemetry: Telemetry | None = None
     stopping: bool = False
 

@@ -98,6 +98,12 @@ class KeyRing:
                 return _key(row)
         return None
 
+    def find(self, key: str) -> Key | None:
+        """The key with this id, unless there is none or it was revoked."""
+        with self.database.read() as connection:
+            row = connection.execute(_keys().where(keys.c.id == key, keys.c.revoked_at.is_(None))).first()
+        return _key(row) if row else None
+
     def listed(self, project: str | None = None) -> list[Key]:
         """All keys, or those of a project (by id), oldest first."""
         query = _keys().order_by(keys.c.created_at)

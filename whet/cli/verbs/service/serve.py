@@ -162,7 +162,9 @@ def serve(
         most_traces=most_traces,
     )
     shown = json_ or sys.stdout.isatty()  # a first key must not end in somebody's log
-    server.serve(settings, lambda url, key: announce(settings, url, key, json_), give_key=shown)
+    with parts_installed():
+        from whet.web.studio import add_studio
+    server.serve(settings, lambda url, key: announce(settings, url, key, json_), give_key=shown, dress=add_studio)
     print("stopped", file=sys.stderr)
 
 

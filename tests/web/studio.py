@@ -1,0 +1,69 @@
+"""A studio in a thread of the test, and its pages as somebody sees them in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.server.serving import in_a_thread
+from whet.server.application import create_app
+from whet.server.service import Service
+from whet.server.settings import Settings
+from whet.web.sessions import Sessions
+from whet.web.studio import add_studio
+
+HEIGHTS = {1280: 900, 390: 844}
+"""Of the windows, by their widths, in pixels."""
+
+
+@dataclass
+class Studio:
+    service: Service
+    sessions: Sessions
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def entry(self) -> str:
+        """The link that `whet studio` prints."""
+        return f"{self.url}/login?entry={self.sessions.entry}"
+
+    @contextmanager
+    def page(
+        self, browser: Any, path: str = "/", width: int = 1280, scheme: str = "light", **context: Any
+    ) -> Iterator[Any]:
+        """A page of somebody who is signed in. Errors of scripts, and requests to any other address, fail the test."""
+        opened = browser.new_context(
+            viewport={"width": width, "height": HEIGHTS[width]}, color_scheme=scheme, **context
+        )
+        wrong: list[str] = []
+        opened.route(lambda url: not url.startswith((self.url, "data:", "blob:")), lambda route: _refuse(route, wrong))
+        page = opened.new_page()
+        page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+        page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
+        try:
+            page.goto(f"{self.entry}&next={path}")
+            yield page
+            assert wrong == []
+        finally:
+            opened.close()
+
+
+def _refuse(route: Any, wrong: list[str]) -> None:
+    wrong.append(f"another address: {route.request.url}")
+    route.abort()
+
+
+@contextmanager
+def studio(home: Path, **settings: Any) -> Iterator[Studio]:
+    """As `whet studio` makes it; without workers, unless the test says otherwise."""
+    app = create_app(Settings(home, **{"workers": 0, "traces": "content", **settings}), api=False)
+    sessions = add_studio(app)
+    with in_a_thread(app) as port:
+        yield Studio(app.state.service, sessions, port)

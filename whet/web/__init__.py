@@ -1,0 +1,1 @@
+"""The studio: what the verbs and the service know, as web pages (docs/running/studio.md)."""

@@ -1,0 +1,68 @@
+"""What stands on the first page, read from the store and the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from whet.server.database.tables import jobs
+from whet.server.jobs.states import OVER, PAUSED, WAITING
+from whet.store.index import RunSummary
+from whet.store.model_registry import list_models
+from whet.text.numbers import format_score
+from whet.web.asked import Asked
+
+LATEST = 6
+"""Runs that are over and shown here; all are on their own page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job that is not over."""
+
+    name: str
+    title: str
+    state: str
+    share: float | None
+    """0..1 of its steps, where it trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A named model with the version that answers."""
+
+    name: str
+    version: int
+    run: str
+
+
+def work(asked: Asked) -> list[Work]:
+    """Of the project, in the order in which it was asked for."""
+    query = select(jobs).where(jobs.c.project == asked.caller.project, jobs.c.state.not_in(OVER))
+    with asked.service.database.read() as connection:
+        rows = connection.execute(query.order_by(jobs.c.created_at, jobs.c.id)).all()
+    return [_work(row) for row in rows]
+
+
+def _work(row: object) -> Work:
+    name, suffix, model, state = (getattr(row, key) for key in ("id", "suffix", "model", "state"))
+    words = {**{one: "waits" for one in WAITING}, PAUSED: "paused"}
+    return Work(name, suffix or f"tune of {model}", words.get(state, getattr(row, "phase") or "starts"), None)
+
+
+def live(asked: Asked) -> list[Live]:
+    found = []
+    for root in asked.run_roots:
+        for model in list_models(root):
+            if model.promoted:
+                found.append(Live(model.name, model.promoted[-1], model.version(model.promoted[-1]).run))
+    return found
+
+
+def latest(asked: Asked) -> list[RunSummary]:
+    return [run for _, run in asked.runs()][:LATEST]
+
+
+def score_of(run: RunSummary) -> str:
+    return "" if run.tuned_score is None else format_score(run.tuned_score, run.scale)
