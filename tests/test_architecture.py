@@ -28,7 +28,7 @@ ORDER = (
     "selection verbs api server launcher web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
-LATER = "distributed web".split()
+LATER = "distributed".split()
 """Places that are kept for rooms to come: a folder is made with its first file."""
 INSIDE = {
     "recipe": (
@@ -94,6 +94,10 @@ INSIDE = {
     "launcher": (
         "place record row_reader service whet_service untaken rows_to_send request submitting following answers "
         "opposing prices measuring tuning"
+    ),
+    "web": (
+        "sessions gate asked page live signing_in home data seen new_run runs verdicts comparing play label models "
+        "monitor studio"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs verb_list "

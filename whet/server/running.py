@@ -33,8 +33,9 @@ def serve(
     """Runs until it is told to stop, and then lets answers end for `drain_seconds`.
 
     `announce` is called with the URL once requests are taken; with `give_key`, and where no key is there, also with the
-    secret of a first one. `dress` puts on the application what else it shows, as pages. Raises InputError for a service that would be open to others, whose jobs cannot run on its
-    Ray cluster, or whose spans cannot be sent as asked for; RunError for an address that is in use.
+    secret of a first one. `dress` puts on the application what else it shows, as pages. Raises InputError for a service
+    that would be open to others, whose jobs cannot run on its Ray cluster, or whose spans cannot be sent as asked for;
+    RunError for an address that is in use.
     """
     refuse_open(settings)
     share_heaps()

@@ -47,7 +47,7 @@ def work(asked: Asked) -> list[Work]:
 
 def _work(row: object) -> Work:
     name, suffix, model, state = (getattr(row, key) for key in ("id", "suffix", "model", "state"))
-    words = {**{one: "waits" for one in WAITING}, PAUSED: "paused"}
+    words = {**dict.fromkeys(WAITING, "waits"), PAUSED: "paused"}
     return Work(name, suffix or f"tune of {model}", words.get(state, getattr(row, "phase") or "starts"), None)
 
 
