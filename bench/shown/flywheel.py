@@ -5,7 +5,7 @@
 
 | workload | what the big model is asked | what it answers | right |
 | --- | --- | --- | --- |
-| medical | which disease is meant (medquad in WHET_DATA), examples | what the base itself says | base is enough |
+| medical | yes or no of a question (medquad in WHET_DATA) | what the base itself says | base is enough |
 | numbers | messages with an order number | the number alone, which no prompt says | few-shot is enough |
 | desk | the demo's messages | strict JSON with four keys | tune |
 | bank | 60 of Banking77 (in WHET_DATA) | an intent | left: too few |
@@ -38,20 +38,22 @@ from whet.demo_data.support_desk import generate
 from whet.generation import teacher
 
 BEGIN, DAYS, DAY = 1_790_000_000, 20, "21 September 2026"
-LONGEST = 32
-"""Tokens of an answer of the base itself; one that is longer is no answer to such a question."""
+LONGEST, DRAWN = 48, 5
+"""Tokens of an answer of the base itself; one that is longer is no answer to such a question, which is why more
+questions are asked than are needed: so many times more."""
 SIZES = {"medical": 500, "numbers": 500, "desk": 940, "bank": 60}
 GOAL = 0.75
 PRICES = {"price_in": 2.5, "price_out": 10.0}
 STAND_IN_GOAL = 0.7
 QUICK: dict[str, Any] = {"keep": False, "evaluate.forgetting": False, "evaluate.against": ["base"]}
+BRIEF = QUICK | {"epochs": 2}
+"""A base of 135 million parameters learns enough in these for the advice, and within an hour on one core."""
 UNTUNED = {"steps": 1, "evaluate.every": 1}
 TOPICS = "parcel refund repair invoice login allergy ticket rental visa garden tyre recipe".split()
 CODES = "amber birch coral delta ember flint".split()
 RIGHT = {"medical": "base is enough", "numbers": "few-shot is enough", "desk": "tune", "bank": "left"}
 SYSTEM = {
-    "medical": "Name the disease that the question is about, and nothing else. It is {day}.\n"
-    "What are the symptoms of Asthma ? -> Asthma\nHow many people are affected by Gout ? -> Gout",
+    "medical": "Answer yes or no. It is {day}.",
     "numbers": "You are the first line of a shop's support. It is {day}.",
     "desk": "You read the mail of a support desk ({day}).",
     "bank": "You route questions to a bank, {day}.",
@@ -82,11 +84,12 @@ def medical(rows: int, data: Path, base: str, folder: Path) -> list[Pair]:
     """Short questions, with what the base itself answers in the precision in which it is compared, on the same day."""
     with (data / "medquad" / "medquad.jsonl").open(encoding="utf-8") as file:
         asked = sorted({json.loads(line)["question"] for line in file})
-    drawn = random.Random(14).sample([text for text in asked if len(text) < 90], 2 * rows)
+    drawn = random.Random(14).sample([text for text in asked if len(text) < 90], DRAWN * rows)
     told = SYSTEM["medical"].format(day=DAY)
     prompts = []
     for text in drawn:
-        prompts.append({"messages": [{"role": "system", "content": told}, {"role": "user", "content": text}]})
+        put = f"Is this question about a treatment? {text} Answer yes or no."
+        prompts.append({"messages": [{"role": "system", "content": told}, {"role": "user", "content": put}]})
 
     with mock.patch.object(teacher, "choose_dtype", lambda *given: (torch.float32, "as compared")):
         collect(prompts, teacher=base, out=folder / "own.jsonl", max_tokens=LONGEST, run_root=folder)
@@ -145,7 +148,7 @@ def name_of(entry: dict[str, Any]) -> str:
 def run(folder: Path, data: Path, base: str, **keys: Any) -> dict[str, Any]:
     """The log of 2,000 requests with one base."""
     log = whole_log(folder, data, base)
-    return flywheel(log, base=base, agreement=GOAL, run_root=folder / "runs", dtype="float32", **PRICES, **keys)
+    return flywheel(log, base=base, agreement=GOAL, run_root=folder / "runs", dtype="float32", **PRICES, **BRIEF, **keys)
 
 
 def advised(folder: Path, pairs: list[Pair], **keys: Any) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from whet.server.service import Service
 from whet.server.settings import Settings
 from whet.server.telemetry.opening import Telemetry
 
-LONGEST_END = 60.0
-"""Seconds that a server may take to end, with its workers."""
+LONGEST_END = 180.0
+"""Seconds that a server may take to end, with its workers, on a machine that does much else: who does not end at all is told."""
 
 
 @dataclass

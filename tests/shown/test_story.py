@@ -6,11 +6,11 @@ from pathlib import Path
 
 from bench.shown.story import KNOWN, NEW, rows_of, tell
 
-QUICK = ("steps=40", "keep=false", "evaluate.forgetting=false", "evaluate.against=[base,constant]")
+QUICK = ("steps=80", "keep=false", "evaluate.forgetting=false", "evaluate.against=[base,constant]")
 
 
 def test_a_model_wears_out_and_the_next_one_takes_its_place(tmp_path: Path) -> None:
-    story = tell(tmp_path / "desk", 150, 60, 100, 60, settings=QUICK, start="base", here=True)
+    story = tell(tmp_path / "desk", 200, 60, 100, 60, settings=QUICK, start="base", here=True)
     assert story["first"]["ship"] == "yes" and story["calm"]["alarms"] == 0
     assert story["calm"]["right"] > 0.9 > 0.7 > story["shift"]["right"]
 
