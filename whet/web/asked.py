@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy import Row
 
 from whet.errors import RunFolderError
 from whet.server.access.caller import ADMIN, INFER, TRAIN, Caller
 from whet.server.errors import ApiError, not_found
+from whet.server.files.records import find_file
 from whet.server.jobs.places import run_root
 from whet.server.service import Service, service_of
 from whet.store.index import RunSummary, list_runs
@@ -44,6 +46,12 @@ class Asked:
 
     def may(self, scope: str) -> bool:
         return scope in self.caller.scopes
+
+    def file(self, name: str) -> Row:
+        """A file of the project. Raises ApiError 404."""
+        database = self.service.database
+        with database.read() as connection:
+            return find_file(connection, self.caller.project, name, database.now(connection))
 
     # ---- runs
 

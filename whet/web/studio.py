@@ -8,12 +8,20 @@ from whet.server.errors import not_found
 from whet.server.running import is_loopback
 from whet.server.service import Service
 from whet.web import signing_in
+from whet.web.comparing import routes as comparing
+from whet.web.data import routes as data
 from whet.web.gate import StudioGate, first_part
 from whet.web.home import routes as home
+from whet.web.models import routes as models
+from whet.web.monitor import routes as monitor
+from whet.web.new_run import routes as new_run
 from whet.web.page import PageRoute, static_content
+from whet.web.play import routes as play
+from whet.web.runs import routes as runs
 from whet.web.sessions import Sessions
+from whet.web.verdicts import routes as verdicts
 
-ROOMS = (signing_in.router, home.router)
+ROOMS = (signing_in, home, data, new_run, runs, verdicts, comparing, play, models, monitor)
 files = APIRouter(route_class=PageRoute, include_in_schema=False)
 TYPES = {"css": "text/css", "js": "text/javascript"}
 KEPT = {"cache-control": "public, max-age=31536000, immutable"}
@@ -24,7 +32,7 @@ def add_studio(app: FastAPI) -> Sessions:
     service: Service = app.state.service
     settings = service.settings
     app.state.sessions = sessions = Sessions(settings.home)
-    routers = (files, *ROOMS)
+    routers = (files, *(room.router for room in ROOMS))
     for router in routers:
         app.include_router(router)
     app.add_middleware(

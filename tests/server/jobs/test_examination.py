@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from whet.demo_data.support_desk import generate
-from whet.server.jobs.children.examination import examine, plain_places
+from whet.server.files.first_row import plain_places
+from whet.server.jobs.children.examination import examine
 from whet.server.jobs.children.outcome import result_of
 from whet.store.run import Run
 

@@ -121,7 +121,7 @@ def _failed(database: Database, lease: Lease, code: str, message: str) -> None:
 
 
 def _told(error: WhetError) -> str:
-    from whet.server.jobs.children.examination import plain_places
+    from whet.server.files.first_row import plain_places
 
     return plain_places(str(error))
 

@@ -11,14 +11,13 @@ from whet.errors import InputError, WhetError
 from whet.server.database.opening import Database
 from whet.server.database.tables import files, jobs
 from whet.server.files.content import linked
+from whet.server.files.first_row import method_of_file, plain_places
 from whet.server.jobs.beginnings import Beginning
 from whet.server.jobs.children.estimate import estimate_of
 from whet.server.jobs.children.examination import (
     Examined,
     Refusal,
     examine,
-    method_of_file,
-    plain_places,
     summary_of,
 )
 from whet.server.jobs.children.merged_base import make_base

@@ -16,6 +16,7 @@ from whet.observer import Silent
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.server.database.identifiers import storable
+from whet.server.files.first_row import plain_places
 from whet.verbs.check import check, refusal_of
 from whet.verbs.inputs import read_data
 
@@ -32,7 +33,6 @@ CODES = {
     "too-long": "example_too_long",
 }
 """Why a row cannot be used, in the words of OpenAI's own checker where it has one."""
-PLACE = re.compile(r"[^\s(\[]*?(training|validation)\.jsonl:(\d+)")
 
 
 @dataclass(slots=True)
@@ -75,24 +75,6 @@ def examine(values: dict[str, Any], run_root: Path, columns: Iterable[str] = ())
     if examined.refusal is None and facts["refused"]:
         examined.refusal = _not_used(facts, source)
     return examined
-
-
-def method_of_file(path: Path) -> dict[str, Any]:
-    """By the first row: pairs, prompts for answers to be graded, or answers to learn."""
-    with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), b"")
-    try:
-        row = json.loads(first)
-    except ValueError:
-        row = {}
-
-    if isinstance(row, dict) and "preferred_output" in row:
-        return {"kind": "dpo"}
-    turns = row.get("messages") if isinstance(row, dict) else None
-    roles = {turn.get("role") for turn in turns if isinstance(turn, dict)} if isinstance(turns, list) else set()
-    if roles and "assistant" not in roles:
-        return {"kind": "grpo", "rewards": [{"kind": "length", "most": 1000}]}
-    return {"kind": "sft"}
 
 
 def summary_of(examined: Examined) -> str:
@@ -177,12 +159,6 @@ def _refused(error: WhetError) -> Refusal:
 
 def _param(where: str) -> str:
     return "validation_file" if "validation.jsonl" in where else "training_file"
-
-
-def plain_places(text: str) -> str:
-    """`.../training.jsonl:4` as `line 4`, and no path of the server's."""
-    text = PLACE.sub(lambda match: f"line {match[2]}" + (" of the validation file" * (match[1] == "validation")), text)
-    return re.sub(r"[^\s(\[]*\b(training|validation)\.jsonl", r"the \1 file", text)
 
 
 def _finding(finding: dict[str, Any], source: Source) -> dict[str, Any]:

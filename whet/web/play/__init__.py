@@ -1,0 +1,1 @@
+"""The playground: one question, several models side by side."""

@@ -1,0 +1,89 @@
+"""/runs: the list; /runs/NAME: one, with what moves, its curves and its acts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
+
+from whet.server.errors import ApiError, not_found
+from whet.server.jobs import records
+from whet.store.removal import remove_runs
+from whet.text.numbers import format_rough_duration
+from whet.web.asked import Anybody, Asked, Trainer
+from whet.web.live import follow
+from whet.web.page import PageRoute, render, show
+from whet.web.runs import facts
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+HEADS = (("name", "run"), ("status", "state"), ("created", "made"), ("method", "method"), ("base", "base"),
+         ("tuned_score", "score"), ("verdict", "verdict"))  # fmt: skip
+ACTS = {"cancel": records.cancel_job, "pause": records.pause_job, "resume": records.resume_job}
+
+
+@router.get("/runs")
+def list_all(
+    asked: Anybody,
+    sort: facts.Order = "created",
+    down: bool = True,
+    text: Annotated[str, Query(max_length=100)] = "",
+    page: Annotated[int, Query(ge=1)] = 1,
+) -> Response:
+    found = facts.listed(asked, sort, down, text)
+    shown = found[(page - 1) * facts.A_PAGE : page * facts.A_PAGE]
+    view = {"runs": shown, "all": len(found), "sort": sort, "down": down, "text": text, "page": page}
+    return show(asked, "runs/list.html.j2", heads=HEADS, a_page=facts.A_PAGE, **view)
+
+
+@router.get("/runs/{name}")
+def run_page(asked: Anybody, name: str) -> Response:
+    page = facts.page_of(asked, name)
+    return show(asked, "runs/run.html.j2", **_view(asked, page), choices=facts.choices_of(page.run))
+
+
+@router.get("/runs/{name}/live")
+def run_live(asked: Anybody, name: str) -> Response:
+    facts.page_of(asked, name)
+
+    def part() -> str:
+        return render(asked, "runs/now.html.j2", **_view(asked, facts.page_of(asked, name)))
+
+    return follow(asked, part, lambda: facts.page_of(asked, name).is_over)
+
+
+@router.get("/runs/{name}/curves")
+def run_curves(asked: Anybody, name: str) -> Response:
+    return JSONResponse(facts.curves(facts.page_of(asked, name).steps))
+
+
+@router.post("/runs/{name}/{act}")
+def change(asked: Trainer, name: str, act: Literal["cancel", "pause", "resume"]) -> Response:
+    """What it is at now is told by the page itself."""
+    ACTS[act](asked.service.database, asked.caller.project, name)
+    return Response(status_code=204, headers={"hx-refresh": "true"})
+
+
+@router.delete("/runs/{name}")
+def remove(asked: Trainer, name: str) -> Response:
+    """Raises ApiError for a run at work, and one whose model is live or pinned."""
+    run = asked.run(name)
+    if facts.page_of(asked, name).is_over:
+        remove_runs([run.name], run.folder.parent)
+        return Response(status_code=204, headers={"hx-redirect": "/runs"})
+    raise ApiError(409, f"{name} is at work: stop it first.", code="run_at_work")
+
+
+@router.get("/runs/{name}/report")
+def report(asked: Anybody, name: str) -> Response:
+    """The report as one file, to keep or to send."""
+    path = asked.run(name).folder / "report.html"
+    if not path.is_file():
+        raise not_found("report", name)
+    headers = {"content-disposition": f'attachment; filename="report-{name}.html"'}
+    return Response(path.read_bytes(), media_type="text/html", headers=headers)
+
+
+def _view(asked: Asked, page: facts.RunPage) -> dict[str, object]:
+    again = facts.again(page) if page.job is not None and asked.may("train") else ""
+    return {"run": page, "again": again, "duration": format_rough_duration}

@@ -1,0 +1,35 @@
+"""/runs/NAME/verdict: should we ship it?"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from whet.reports.page import templates_of_a_page
+from whet.reports.report import draw_all
+from whet.reports.run_files import RunFiles
+from whet.reports.section_list import on_page, templates
+from whet.server.errors import ApiError
+from whet.web.asked import Anybody
+from whet.web.page import PageRoute, show
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("/runs/{name}/verdict")
+def verdict(asked: Anybody, name: str) -> Response:
+    """The sections of the report, in the frame of the studio."""
+    run = asked.run(name)
+    files = RunFiles(run.folder)
+    if not files["evaluation.json"]:
+        what = f"{name} was not measured: it is {run.status}. whet eval {name} measures it."
+        raise ApiError(404, what, code="no_verdict", param="run")
+
+    environment = templates_of_a_page()
+    listed = list(on_page())
+    for section in listed:  # so that words with a hint get their places before any is drawn
+        environment.get_template(templates()[section])
+    drawn = draw_all(listed, files, environment, name)
+    contents = [(section.key, section.title) for section in drawn if section.title]
+    hints = environment.globals["hints_used"]
+    view = {"name": name, "sections": list(drawn.values()), "contents": contents, "hints_used": hints}
+    return show(asked, "verdicts/verdict.html.j2", **view)
