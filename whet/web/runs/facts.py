@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 
 from whet.server.database.identifiers import is_id
 from whet.server.database.opening import Database
-from whet.server.database.tables import jobs
+from whet.server.database.tables import files, jobs
 from whet.server.errors import ApiError
 from whet.server.jobs.children.metrics import Step, read_steps
 from whet.server.jobs.events import list_events
@@ -91,7 +91,7 @@ def page_of(asked: Asked, name: str) -> RunPage:
             raise
         run = None
     state, over = _state(job, run)
-    title = (job.suffix if job else None) or name
+    title = _title(asked, job) if job is not None else name
     page = RunPage(name, title, state, over, job, run)
     if run is not None:
         page.steps = read_steps(run.folder / METRICS)
@@ -100,6 +100,16 @@ def page_of(asked: Asked, name: str) -> RunPage:
     if job is not None:
         _add_job(asked.service.database, page, job, asked.service.workers.at_once)
     return page
+
+
+def _title(asked: Asked, job: Row) -> str:
+    """The name that it was given, or else what it learns from what."""
+    if job.suffix:
+        return job.suffix
+    query = select(files.c.filename).where(files.c.id == job.training_file)
+    with asked.service.database.read() as connection:
+        filename = connection.execute(query).scalar()
+    return f"{job.model} on {filename or 'a file that is gone'}"
 
 
 def job_of(asked: Asked, name: str) -> Row | None:

@@ -2,6 +2,8 @@
 "use strict";
 
 const COLOURS = ["--tuned", "--drop", "--better", "--undecided", "--worse", "--base"];
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000];
+const short = (value) => (value === null ? "" : String(Number(value.toPrecision(4))));
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 async function draw(place) {
@@ -14,7 +16,7 @@ async function draw(place) {
 }
 
 function drawOne(figure, plot) {
-  figure.className = plot.name === "loss" ? "curve wide" : "curve";
+  figure.className = plot.name === "loss" ? "curve broad" : "curve";
   figure.append(Object.assign(document.createElement("figcaption"), {textContent: plot.name}));
   const axis = {stroke: colour("--soft"), grid: {stroke: colour("--line"), width: 1}, ticks: {stroke: colour("--line")}};
   const series = plot.lines.map((line, index) => ({
@@ -24,7 +26,7 @@ function drawOne(figure, plot) {
   }));
   const options = {
     width: figure.clientWidth, height: plot.name === "loss" ? 280 : 180,
-    scales: {x: {time: false}}, axes: [axis, {...axis, size: 64}],
+    scales: {x: {time: false}}, axes: [{...axis, incrs: WHOLE}, {...axis, size: 70, values: (_, all) => all.map(short)}],
     series: [{label: "step"}, ...series], cursor: {y: false},
   };
   const chart = new uPlot(options, [plot.x, ...plot.lines.map((line) => line.y)], figure);

@@ -59,7 +59,7 @@ async function ask(model, prompt, signal) {
   const answer = copyOf("answer");
   columnOf(model).querySelector(".turns").append(answer);
   answer.querySelector(".asked").textContent = prompt;
-  const said = answer.querySelector(".said"), facts = answer.querySelector(".facts");
+  const said = answer.querySelector(".words"), facts = answer.querySelector(".about");
   const began = performance.now();
   let text = "", id = "", end = "", tokens = null;
   try {
@@ -106,8 +106,8 @@ async function* chunks(reply) {
 }
 
 function fail(answer, text) {
-  const message = answer.querySelector(".facts");
-  message.classList.replace("soft", "wrong");
+  const message = answer.querySelector(".about");
+  message.classList.replace("soft", "amiss");
   message.textContent = text;
 }
 
