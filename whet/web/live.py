@@ -21,7 +21,7 @@ LOOK_SECONDS, BEAT_SECONDS = 1.0, 15.0
 def follow(asked: Asked, part: Callable[[], str], is_over: Callable[[], bool] = lambda: False) -> StreamingResponse:
     """`part` gives the HTML as it is now; once `is_over`, the last state is sent and the stream ends for good.
 
-    The place on the page: `<div data-hx-sse:connect="/runs/NAME/live" data-hx-swap="innerMorph">`.
+    The place on the page: `<div data-live="/runs/NAME/live">`.
     """
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(_events(asked, part, is_over), media_type="text/event-stream", headers=headers)
