@@ -96,8 +96,8 @@ INSIDE = {
         "opposing prices measuring tuning"
     ),
     "web": (
-        "sessions gate asked page live signing_in home data seen new_run runs verdicts comparing play label models "
-        "monitor studio"
+        "sessions gate asked page live signing_in data new_run runs home verdicts comparing play label models monitor "
+        "studio"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs verb_list "

@@ -65,9 +65,13 @@ class Asked:
         return roots
 
     def runs(self) -> list[tuple[Path, RunSummary]]:
-        """All of them with their roots, the newest first."""
-        found = [(root, run) for root in self.run_roots if root.is_dir() for run in list_runs(root)]
-        return sorted(found, key=lambda pair: pair[1].created, reverse=True)
+        """All of them with their roots, the newest first. A job's run that was taken among those of the command line,
+        to get a name, is one."""
+        found: dict[str, tuple[Path, RunSummary]] = {}
+        for root in self.run_roots:
+            for run in list_runs(root) if root.is_dir() else ():
+                found.setdefault(run.name, (root, run))
+        return sorted(found.values(), key=lambda pair: pair[1].created, reverse=True)
 
     def run(self, name: str) -> Run:
         """Raises ApiError 404; for a name that leads out of the folder, too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from whet.server.database.tables import jobs
 from whet.server.jobs.states import OVER, PAUSED, WAITING
@@ -24,8 +24,6 @@ class Work:
     name: str
     title: str
     state: str
-    share: float | None
-    """0..1 of its steps, where it trains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +43,9 @@ def work(asked: Asked) -> list[Work]:
     return [_work(row) for row in rows]
 
 
-def _work(row: object) -> Work:
-    name, suffix, model, state = (getattr(row, key) for key in ("id", "suffix", "model", "state"))
+def _work(row: Row) -> Work:
     words = {**dict.fromkeys(WAITING, "waits"), PAUSED: "paused"}
-    return Work(name, suffix or f"tune of {model}", words.get(state, getattr(row, "phase") or "starts"), None)
+    return Work(row.id, row.suffix or f"tune of {row.model}", words.get(row.state, row.phase or "starts"))
 
 
 def live(asked: Asked) -> list[Live]:

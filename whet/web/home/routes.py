@@ -8,6 +8,7 @@ from whet.web.asked import Anybody, Asked
 from whet.web.home.facts import latest, live, score_of, work
 from whet.web.live import follow
 from whet.web.page import PageRoute, render, show
+from whet.web.runs.facts import titles
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -24,4 +25,6 @@ def home_live(asked: Anybody) -> Response:
 
 
 def _view(asked: Asked) -> dict[str, object]:
-    return {"work": work(asked), "live": live(asked), "latest": latest(asked), "score_of": score_of}
+    runs = latest(asked)
+    named = titles(asked, [run.name for run in runs])
+    return {"work": work(asked), "live": live(asked), "latest": runs, "score_of": score_of, "titles": named}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -66,7 +67,8 @@ class RunPage:
 
     @property
     def has_verdict(self) -> bool:
-        return self.run is not None and (self.run.folder / "evaluation.json").is_file()
+        """Once it is over: what answers is not there before."""
+        return self.is_over and self.run is not None and (self.run.folder / "evaluation.json").is_file()
 
     @property
     def last(self) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def page_of(asked: Asked, name: str) -> RunPage:
             raise
         run = None
     state, over = _state(job, run)
-    title = _title(asked, job) if job is not None else name
+    title = titles(asked, [name]).get(name, name)
     page = RunPage(name, title, state, over, job, run)
     if run is not None:
         page.steps = read_steps(run.folder / METRICS)
@@ -102,14 +104,13 @@ def page_of(asked: Asked, name: str) -> RunPage:
     return page
 
 
-def _title(asked: Asked, job: Row) -> str:
-    """The name that it was given, or else what it learns from what."""
-    if job.suffix:
-        return job.suffix
-    query = select(files.c.filename).where(files.c.id == job.training_file)
+def titles(asked: Asked, names: Sequence[str]) -> dict[str, str]:
+    """Of jobs: the name that each was given, or else what learns from what."""
+    columns = (jobs.c.id, jobs.c.suffix, jobs.c.model, files.c.filename)
+    query = select(*columns).join(files, files.c.id == jobs.c.training_file)
+    query = query.where(jobs.c.project == asked.caller.project, jobs.c.id.in_(names))
     with asked.service.database.read() as connection:
-        filename = connection.execute(query).scalar()
-    return f"{job.model} on {filename or 'a file that is gone'}"
+        return {row.id: row.suffix or f"{row.model} on {row.filename}" for row in connection.execute(query)}
 
 
 def job_of(asked: Asked, name: str) -> Row | None:

@@ -32,7 +32,8 @@ def list_all(
 ) -> Response:
     found = facts.listed(asked, sort, down, text)
     shown = found[(page - 1) * facts.A_PAGE : page * facts.A_PAGE]
-    view = {"runs": shown, "all": len(found), "sort": sort, "down": down, "text": text, "page": page}
+    titles = facts.titles(asked, [one.name for one in shown])
+    view = {"runs": shown, "titles": titles, "all": len(found), "sort": sort, "down": down, "text": text, "page": page}
     return show(asked, "runs/list.html.j2", heads=HEADS, a_page=facts.A_PAGE, **view)
 
 

@@ -9,8 +9,9 @@ from whet.reports.report import draw_all
 from whet.reports.run_files import RunFiles
 from whet.reports.section_list import on_page, templates
 from whet.server.errors import ApiError
-from whet.web.asked import Anybody
+from whet.web.asked import Anybody, Asked
 from whet.web.page import PageRoute, show
+from whet.web.runs.facts import job_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -32,4 +33,13 @@ def verdict(asked: Anybody, name: str) -> Response:
     contents = [(section.key, section.title) for section in drawn if section.title]
     hints = environment.globals["hints_used"]
     view = {"name": name, "sections": list(drawn.values()), "contents": contents, "hints_used": hints}
-    return show(asked, "verdicts/verdict.html.j2", **view)
+    return show(asked, "verdicts/verdict.html.j2", model=_served_as(asked, name), **view)
+
+
+def _served_as(asked: Asked, name: str) -> str:
+    """What the model of this run is called where it answers; empty where it does not."""
+    job = job_of(asked, name)
+    if job is not None:
+        return job.fine_tuned_model or ""
+    listed = asked.service.answering.catalogue.listed(asked.caller.project)
+    return next((one.name for one in listed if one.run is not None and one.run.name == name), "")

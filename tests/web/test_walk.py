@@ -1,0 +1,93 @@
+"""From an empty studio to a tuned model that answers, as somebody does it who has read nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.runs_of_methods import KINDS
+from tests.web.studio import Studio, studio
+from whet.demo_data.support_desk import generate
+
+LONG = 240_000
+"""Milliseconds that a worker may take on a machine that does much else."""
+BRIEF = "keep: false\nsteps: 30\nevaluate:\n  forgetting: false\n  against: [base, constant]\n"
+
+
+def rows_of_three_kinds(path: Path) -> Path:
+    asked = [(row["prompt"], json.loads(row["completion"])["intent"]) for row in generate(600, seed=3)]
+    turns = [(text, kind) for text, kind in asked if kind in KINDS][:150]
+    roles = ("user", "assistant")
+    rows = [{"messages": [{"role": r, "content": c} for r, c in zip(roles, turn, strict=True)]} for turn in turns]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_from_a_dropped_file_to_a_model_that_answers(browser: Any, tmp_path: Path) -> None:
+    file, runs = rows_of_three_kinds(tmp_path / "intents.jsonl"), tmp_path / "runs"
+    runs.mkdir()
+    with studio(tmp_path / "home", runs=runs, workers=1) as opened, opened.page(browser) as page:
+        page.set_default_timeout(LONG)
+        clicks = 0
+
+        def click(what: Any) -> None:
+            nonlocal clicks
+            clicks += 1
+            what.click()
+
+        click(page.get_by_role("link", name="Bring your data"))
+        clicks += 1  # to choose the file
+        page.set_input_files("#file", str(file))
+        page.get_by_text("hold personal data").first.wait_for()
+        click(page.get_by_role("link", name="Tune on this"))
+        page.get_by_text("at most").first.wait_for()
+        page.locator("#more").evaluate("(place, text) => place.value = text", BRIEF)  # for the test's sake alone
+        click(page.get_by_role("button", name="Start"))
+        page.locator("canvas").first.wait_for()
+        job = page.url.rsplit("/", 1)[1]
+
+        click(page.get_by_role("link", name="The verdict"))
+        assert "Better" in page.locator("main").inner_text()
+        click(page.get_by_role("link", name="Try it"))
+        page.fill("#prompt", "My parcel came broken, the mug is in pieces.")
+        click(page.get_by_role("button", name="Ask"))
+        page.get_by_role("button", name="Good").first.wait_for()
+        assert page.locator(".answer .words").last.inner_text() == "damaged_item"
+        assert clicks <= 8
+
+        _say_it_is_good(page)
+        _give_it_a_name(page, opened, job)
+        _see_it_in_use(page, opened)
+
+
+def _say_it_is_good(page: Any) -> None:
+    page.get_by_role("button", name="Good").first.click()
+    page.get_by_text("Kept: good.").wait_for()
+
+
+def _give_it_a_name(page: Any, opened: Studio, job: str) -> None:
+    page.goto(f"{opened.url}/runs/{job}/verdict")
+    page.get_by_role("link", name="Give it a name").click()
+    page.fill("#name", "desk")
+    page.get_by_role("button", name="Make it a version").click()
+    page.wait_for_url("**/models/desk")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_text("Make it live").click()
+    page.get_by_role("button", name="Make version 1 live").click()
+    page.locator("#told [role=alert]").wait_for()
+    assert "no release of it was proved" in page.locator("#told").inner_text()
+    page.fill("#why-1", "the first of its kind")
+    page.get_by_role("button", name="Make version 1 live").click()
+    page.get_by_role("link", name="Try it").wait_for()
+    assert "Promoted by force: the first of its kind" in page.locator("main").inner_text()
+
+
+def _see_it_in_use(page: Any, opened: Studio) -> None:
+    page.goto(f"{opened.url}/runs")
+    assert page.locator("tbody tr").count() == 1  # the run of the job, and what it was named from, are one
+    page.goto(f"{opened.url}/play?models=desk&prompt=I+want+my+money+back")
+    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Good").first.wait_for()
+    page.goto(f"{opened.url}/monitor/desk")
+    page.get_by_text("I want my money back").wait_for()
