@@ -40,11 +40,13 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 def fill(own: Studio) -> None:
-    """120 requests to desk: one failed, one is planted, the last seventy ask in another language; four were spoken of."""
+    """120 requests to desk: one failed, one is planted, the last 70 ask in another language; four were spoken of."""
     database = own.service.database
     owner, made = project(database), []
     for number in range(120):
-        text = QUESTIONS[number % 3].format(n=number) if number < 50 else f"Wo bleibt meine Rechnung {number}, bitte sehr?"
+        text = (
+            QUESTIONS[number % 3].format(n=number) if number < 50 else f"Wo bleibt meine Rechnung {number}, bitte sehr?"
+        )
         made.append(
             record(
                 f"chatcmpl-{number}",
@@ -84,8 +86,12 @@ def test_numbers_are_those_of_the_rows(own: Studio) -> None:
     found = facts.traffic(asker(own), "desk")
     assert found is not None
     assert (found.requests, found.failed[:2], found.cut[:2], found.clients) == (120, (1, 120), (1, 120), 7)
-    assert found.content is not None and found.content[:2] == (2, 4), "a corrected answer is none that people found good"
-    assert found.seconds is not None and found.seconds[1] <= found.seconds[0] == pytest.approx(0.2595) <= found.seconds[2]
+    assert found.content is not None and found.content[:2] == (2, 4), (
+        "a corrected answer is none that people found good"
+    )
+    assert (
+        found.seconds is not None and found.seconds[1] <= found.seconds[0] == pytest.approx(0.2595) <= found.seconds[2]
+    )
     assert sum(value or 0 for value in found.series[0].values) == 120
     assert facts.traffic(asker(own), "nano") is None
 
@@ -187,7 +193,13 @@ def test_another_project_sees_none_of_it(own: Studio) -> None:
 
 def test_who_may_only_ask_sees_no_requests(own: Studio) -> None:
     reader = signed_in(own, ["infer"])
-    for path in ("/monitor", "/monitor/desk", "/monitor/desk/look", "/monitor/desk/watch", "/monitor/desk/requests/chatcmpl-1"):
+    for path in (
+        "/monitor",
+        "/monitor/desk",
+        "/monitor/desk/look",
+        "/monitor/desk/watch",
+        "/monitor/desk/requests/chatcmpl-1",
+    ):
         assert reader.get(path).status_code == 403
 
 

@@ -93,9 +93,7 @@ def place_of(found: Standing, folder: str) -> Path:
 def _refuse_large(place: Path) -> None:
     size = sum(file.stat().st_size for file in _files(place))
     if size > LARGEST:
-        what = (
-            f"It has {size / 1e6:,.0f} MB, more than the {LARGEST / 1e6:,.0f} that browsers get: copy its folder."
-        )
+        what = f"It has {size / 1e6:,.0f} MB, more than the {LARGEST / 1e6:,.0f} that browsers get: copy its folder."
         raise ApiError(413, what, code="release_too_large")
 
 

@@ -65,7 +65,11 @@ def _watch(folder: Path, served_as: str | None) -> Watch:
     alarms = list(reversed(book.alarms.items()))[:SHOWN]
     requests = values.get("requests")
     return Watch(
-        folder, served_as, alarms, None if requests is None else int(requests), values.get("last_pass_timestamp_seconds")
+        folder,
+        served_as,
+        alarms,
+        None if requests is None else int(requests),
+        values.get("last_pass_timestamp_seconds"),
     )
 
 
