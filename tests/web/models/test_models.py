@@ -190,7 +190,7 @@ def test_a_release_is_asked_for_once_and_its_failure_is_told(own: Studio) -> Non
     assert chore is not None
     gone = Chore(chore.id, chore.project, chore.kind, {**chore.subject, "run": "nowhere"})
     do_chore(database, own.service.settings.home, gone, "the test")
-    assert "nowhere" in admin.get("/models/desk/standing?version=1").text
+    assert "nowhere" in admin.get("/models/desk?version=1").text
     assert admin.post("/models/desk/releases", data=asked).status_code == 204
     claim_chore(database, "the test")  # it is not written: that takes as long as a release
 

@@ -44,8 +44,8 @@ def model_page(asked: Anybody, name: str, version: Shown = None, against: Shown 
     shown = facts.version_of(model, version)
     differs = facts.difference(asked, model, against, shown) if against else None
     view = {"model": model, "versions": facts.versions(asked, model), "shown": shown, "against": against}
-    words = {"called": CALLED, "percent": percent, "told": lambda text: facts.told_to(asked, text)}
-    return show(asked, "models/model.html.j2", **view, differs=differs, **words)
+    words = {"called": CALLED, "percent": percent}
+    return show(asked, "models/model.html.j2", **view, differs=differs, **words, **_work(asked, name))
 
 
 @router.get("/models/{name}/standing")

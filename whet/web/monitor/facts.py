@@ -18,7 +18,7 @@ from whet.stats.order import median_interval
 from whet.stats.paired import wilson
 from whet.web.asked import Asked
 
-NEWEST, LOOKED_AT, SPOKEN_OF, A_PAGE = 5000, 2000, 200, 25
+NEWEST, LOOKED_AT, SPOKEN_OF, A_PAGE = 3000, 2000, 200, 25
 """Requests that the numbers of a page are of, that the look is of, whose feedback counts, and those of a list."""
 WINDOWS = 24
 """Pieces of equal length that the time of the newest requests is cut into."""

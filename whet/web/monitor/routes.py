@@ -35,7 +35,7 @@ def model_page(
 ) -> Response:
     found, more = facts.page_of(asked, name, which, workload, client, after)
     kept = {"which": which, "workload": workload, "client": client}
-    view = {"name": name, "traffic": facts.traffic(asked, name), "found": found, "more": more, "kept": kept}
+    view = {"traffic": facts.traffic(asked, name), "found": found, "more": more, "kept": kept, **_plan(asked, name)}
     words = {"percent": percent, "time": written_time, "after": after, "most": facts.NEWEST}
     return show(asked, "monitor/model.html.j2", mode=asked.service.settings.traces, **view, **words)
 
@@ -71,16 +71,11 @@ def acknowledge(
 # ---- the next version
 
 
-@router.get("/monitor/{name}/retrain")
-def retrain(asked: Trainer, name: str) -> Response:
-    return show(asked, "monitor/retrain.html.j2", **_plan(asked, name))
-
-
 @router.post("/monitor/{name}/retrain")
 def plan_retrain(asked: Admin, name: str) -> Response:
     """A worker plans it; nothing is trained."""
     retraining.ask(asked, name)
-    return show(asked, "monitor/retrain.html.j2", **_plan(asked, name))
+    return Response(status_code=204, headers={"hx-refresh": "true"})
 
 
 @router.get("/monitor/{name}/retrain/live")
