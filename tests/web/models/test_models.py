@@ -80,10 +80,8 @@ def test_a_run_becomes_a_version_is_released_and_promoted_and_rolled_back(browse
         page.reload()
         page.get_by_role("button", name="Roll back to version 1").click()
         page.get_by_text("Version 1 answers whoever asks for desk.").wait_for()
-        assert [
-            "version 2 of desk live, in the place of version 1" in asked[0],
-            "version 1 of desk live again" in asked[1],
-        ] == [True, True]
+        assert "version 2 of desk live, in the place of version 1" in asked[0]
+        assert "version 1 of desk live again" in asked[1]
         page.go_back()
         assert page.get_by_role("heading", name="desk", exact=True).is_visible()
 
@@ -98,7 +96,7 @@ def test_without_proof_only_force_with_a_reason_makes_a_version_live(own: Studio
     whet.models(runs_of(own)).register("plain", "sft")
     admin = signed_in(own, ["infer", "train", "admin"])
     refused = admin.post("/models/plain/promote", data={"version": "1"})
-    assert refused.status_code == 400 or refused.status_code == 500
+    assert refused.status_code == 400
     assert "it was not measured" in refused.text
     assert find_model("plain", runs_of(own)).current is None
     assert admin.post("/models/plain/promote", data={"version": "1", "how": "forced", "why": " "}).status_code >= 400
@@ -165,9 +163,8 @@ def test_who_may_only_ask_sees_and_changes_nothing(own: Studio) -> None:
     for path in ("/models/desk?version=2&against=1", "/models/desk/standing?version=2", "/models/desk/card"):
         text = reader.get(path).text
         assert place not in text and 'data-hx-post="/models' not in text and "/run-of-" not in text
-    assert place in signed_in(own, ["infer", "admin"]).get("/models/desk?version=2&against=1").text.replace(
-        "run-of-", place
-    )
+    admin = signed_in(own, ["infer", "admin"])
+    assert "/run-of-" in admin.get("/models/desk?version=2&against=1").text
 
 
 def test_what_is_not_there_is_said_and_leads_nowhere(own: Studio) -> None:

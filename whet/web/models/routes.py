@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import StreamingResponse
@@ -150,7 +150,7 @@ def download(asked: Admin, name: str, folder: str, version: Shown = None) -> Res
     return StreamingResponse(releasing.archive(place), media_type="application/zip", headers=headers)
 
 
-def _work(asked: Asked, name: str) -> dict[str, object]:
+def _work(asked: Asked, name: str) -> dict[str, Any]:
     work, told = releasing.work_on(asked, name), lambda text: facts.told_to(asked, text)
     return {"work": work, "workers": asked.service.settings.workers, "told": told}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Response
 
@@ -87,7 +87,7 @@ def retrain_live(asked: Trainer, name: str) -> Response:
     return follow(asked, lambda: render(asked, "monitor/plan.html.j2", **_plan(asked, name)), is_over)
 
 
-def _plan(asked: Asked, name: str) -> dict[str, object]:
+def _plan(asked: Asked, name: str) -> dict[str, Any]:
     plan, can = retraining.plan_of(asked, name), retraining.can_be(asked, name)
     settings = asked.service.settings
     return {"name": name, "plan": plan, "can": can, "workers": settings.workers, "settings": settings}
@@ -110,6 +110,12 @@ def say(
     corrected: Annotated[str, Form(max_length=65_536)] = "",
     comment: Annotated[str, Form(max_length=8_192)] = "",
 ) -> Response:
-    given = {"thumb": thumb or None, "corrected": corrected or None, "comment": comment.strip() or None}
-    create_feedback(asked.request, FeedbackBody(id=trace_id, by="studio", **given), asked.caller)
+    given = {
+        "id": trace_id,
+        "by": "studio",
+        "thumb": thumb or None,
+        "corrected": corrected or None,
+        "comment": comment.strip() or None,
+    }
+    create_feedback(asked.request, FeedbackBody.model_validate(given), asked.caller)
     return Response(status_code=204, headers={"hx-refresh": "true"})
