@@ -88,7 +88,7 @@ INSIDE = {
         "train evaluate chat demo releases upkeep"
     ),
     "server": (
-        "errors settings bases database metrics access files jobs telemetry traces inference knowledge traffic service "
+        "errors settings bases database metrics access files traces jobs telemetry inference knowledge traffic service "
         "routes application running"
     ),
     "launcher": (

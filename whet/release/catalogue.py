@@ -19,6 +19,10 @@ def consumer_names() -> list[str]:
     return _names(consumers)
 
 
+def form_names() -> list[str]:
+    return _names(forms)
+
+
 ELSEWHERE = {
     "onnx": "take the form merged, and convert its folder with optimum-cli export onnx",
     "mlx": "take the form merged, and convert its folder with mlx_lm.convert; what serves it can be proved by its URL",

@@ -16,6 +16,8 @@ from whet.server.database.tables import chores
 
 EXAMINE, VALIDATE, ESTIMATE, FORECAST = "examine", "validate", "estimate", "forecast"
 """A file; a job's files with its recipe; a job that a client would create; a job that waits."""
+EXPORT, RETRAIN_PLAN = "export", "retrain plan"
+"""A version in a form that others read; what the next version of a model would learn from, and cost."""
 LEASE_SECONDS = 15.0
 MOST_ATTEMPTS = 3
 KEPT_SECONDS = 3600.0
@@ -79,6 +81,13 @@ def release_chore(database: Database, name: str, owner: str, failed: bool) -> No
         if not failed:
             back["attempts"] = chores.c.attempts - 1
         connection.execute(update(chores).where(mine).values(**back))
+
+
+def note_phase(database: Database, chore: Chore, owner: str, phase: str) -> None:
+    """What it is at, for whoever waits; its result takes the place of that."""
+    mine = and_(chores.c.id == chore.id, chores.c.owner == owner, chores.c.state == "running")
+    with database.write() as connection:
+        connection.execute(update(chores).where(mine).values(result={"phase": phase}))
 
 
 def result_of(database: Database, name: str) -> dict[str, Any] | None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from whet.errors import RunFolderError, WhetError
+from whet.errors import WhetError
+from whet.release.inspection.kept_proofs import KeptRelease, releases_of
+from whet.server.access.audit import note
+from whet.server.access.caller import ADMIN
 from whet.server.errors import ApiError
 from whet.server.inference.catalogue import ServedModel
 from whet.store import model_registry
-from whet.store.model_registry import NamedModel
+from whet.store.model_registry import ModelVersion, NamedModel
 from whet.store.run import Run
 from whet.verbs.models import register, stage
-from whet.verbs.versions.lineage import lineage
+from whet.verbs.versions.difference import VersionDifference, diff
+from whet.verbs.versions.lineage import Lineage, lineage
+from whet.verbs.versions.promotion import Missing, promote, without_proof, without_yes
 from whet.web.asked import Asked
+
+FOLDERS = re.compile(r"(?:/[^/\s'\"]+)+/(?=[^/\s'\"])")
+"""Of a path in a text: what lies before its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +36,25 @@ class Version:
     registered: str
     verdict: str
     ship: str
-    proofs: int
     missing: list[str]
     """What was not there when it was promoted by force."""
     why: str
     is_there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a version from its files: read after the page, because proofs are checked file by file."""
+
+    version: ModelVersion
+    run: Run | None
+    """None where it is gone."""
+    missing: list[Missing]
+    """What it must have before it is made live."""
+    releases: list[KeptRelease]
+    lineage: Lineage | None
+    wrong: str = ""
+    """Why where it comes from cannot be told."""
 
 
 def named(asked: Asked) -> list[NamedModel]:
@@ -49,29 +71,74 @@ def find(asked: Asked, name: str) -> NamedModel:
     raise ApiError(404, f"No such model: {name!r}.", code="model_not_found", param="model")
 
 
+def version_of(model: NamedModel, number: int | None) -> ModelVersion:
+    """The one that was asked for, or else the live one, or the newest. Raises ApiError 404."""
+    number = number or model.current or len(model.versions)
+    if not 1 <= number <= len(model.versions):
+        what = f"{model.name} has no version {number}: it has versions 1 to {len(model.versions)}."
+        raise ApiError(404, what, code="version_not_found", param="version")
+    return model.version(number)
+
+
 def versions(asked: Asked, model: NamedModel) -> list[Version]:
     """The newest first."""
     root = root_of(asked)
-    found = []
-    for one in reversed(model.versions):
-        there = model_registry.is_there(one, root)
-        promotion = one.promotion
-        found.append(
-            Version(
-                one.version,
-                stage(one, there, model.trial),
-                one.stage == "live",
-                one.run,
-                one.registered,
-                (one.facts.get("verdict") or {}).get("word", "not measured"),
-                (one.facts.get("ship") or {}).get("answer", ""),
-                len(promotion.proofs) if promotion else 0,
-                promotion.missing if promotion else [],
-                promotion.why if promotion else "",
-                there,
-            )
-        )
-    return found
+    return [_version(one, model, root) for one in reversed(model.versions)]
+
+
+def _version(one: ModelVersion, model: NamedModel, root: Path) -> Version:
+    there, promotion = model_registry.is_there(one, root), one.promotion
+    return Version(
+        one.version,
+        stage(one, there, model.trial),
+        one.stage == "live",
+        one.run,
+        one.registered,
+        (one.facts.get("verdict") or {}).get("word", "not measured"),
+        (one.facts.get("ship") or {}).get("answer", ""),
+        promotion.missing if promotion else [],
+        promotion.why if promotion else "",
+        there,
+    )
+
+
+def standing(asked: Asked, model: NamedModel, version: ModelVersion) -> Standing:
+    """Reads the run, and every file of its releases."""
+    root, name = root_of(asked), f"{model.name}@{version.version}"
+    if not model_registry.is_there(version, root):
+        return Standing(version, None, [], [], None, "Its run is gone.")
+    run = model_registry.run_of(model, version.version, root)
+    releases = releases_of(run)
+    missing = [*without_yes(run), *without_proof(name, releases)]
+    try:
+        return Standing(version, run, missing, releases, lineage(name, root))
+    except WhetError as error:
+        return Standing(version, run, missing, releases, None, error.what)
+
+
+def difference(asked: Asked, model: NamedModel, against: int, version: ModelVersion) -> VersionDifference:
+    """From version `against` to this one. Raises ApiError 404, WhetError."""
+    version_of(model, against)
+    return diff(f"{model.name}@{against}", f"{model.name}@{version.version}", root_of(asked))
+
+
+def told_to(asked: Asked, text: str) -> str:
+    """Where things lie on the server is for administrators; others are told what they are called."""
+    return text if asked.may(ADMIN) else FOLDERS.sub("", text)
+
+
+def make_live(asked: Asked, name: str, number: int, why: str) -> None:
+    """Without a reason `why`, only what its verdict and its proof let through. Raises WhetError."""
+    find(asked, name)
+    done = promote(name, number, root_of(asked), force=bool(why), why=why or None)
+    write_down(asked, "model.promoted", f"{name}@{number}", was=done["was"], forced=done["forced"], why=why or None)
+
+
+def write_down(asked: Asked, act: str, what: str, **facts: object) -> None:
+    """Into the service's book of what administrators did."""
+    database, caller = asked.service.database, asked.caller
+    with database.write() as connection:
+        note(connection, act, what, database.now(connection), project=caller.project, by=caller.key, **facts)
 
 
 def answering(asked: Asked) -> list[ServedModel]:
@@ -98,7 +165,9 @@ def give_name(asked: Asked, run: Run, name: str) -> int:
     root = root_of(asked)
     if run.folder.parent.resolve() != root.resolve():
         run = _taken(run, root)
-    return int(register(name, run, root)["version"])
+    number = int(register(name, run, root)["version"])
+    write_down(asked, "model.registered", f"{name}@{number}", run=run.name)
+    return number
 
 
 def _taken(run: Run, root: Path) -> Run:
@@ -124,12 +193,3 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def lineage_of(asked: Asked, model: NamedModel, number: int) -> list[tuple[str, str]]:
-    """Where a version comes from, a step a line; empty where its run is gone."""
-    try:
-        told: Any = lineage(f"{model.name}@{number}", root_of(asked))
-    except (RunFolderError, WhetError):
-        return []
-    return list(told.facts())

@@ -22,7 +22,18 @@ from whet.server.jobs.children.examination import (
 )
 from whet.server.jobs.children.merged_base import make_base
 from whet.server.jobs.children.numbers import Settled, settle
-from whet.server.jobs.chores import ESTIMATE, EXAMINE, FORECAST, VALIDATE, Chore, add_chore, finish_chore
+from whet.server.jobs.children.upkeep import export_version, plan_retrain
+from whet.server.jobs.chores import (
+    ESTIMATE,
+    EXAMINE,
+    EXPORT,
+    FORECAST,
+    RETRAIN_PLAN,
+    VALIDATE,
+    Chore,
+    add_chore,
+    finish_chore,
+)
 from whet.server.jobs.events import add_event
 from whet.server.jobs.places import content_of, job_folder, run_root
 from whet.server.jobs.queue import fail
@@ -37,6 +48,7 @@ MOST_TOLD = 8
 def do_chore(database: Database, home: Path, chore: Chore, owner: str) -> None:
     """Does it and writes down what came of it, in one transaction with what it changes."""
     work = {EXAMINE: _examine, VALIDATE: _validate, ESTIMATE: _estimate, FORECAST: _forecast}
+    work |= {EXPORT: export_version, RETRAIN_PLAN: plan_retrain}
     work[chore.kind](database, home, chore, owner)
 
 
