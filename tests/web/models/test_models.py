@@ -83,7 +83,7 @@ def test_a_run_becomes_a_version_is_released_and_promoted_and_rolled_back(browse
         assert "version 2 of desk live, in the place of version 1" in asked[0]
         assert "version 1 of desk live again" in asked[1]
         page.go_back()
-        assert page.get_by_role("heading", name="desk", exact=True).is_visible()
+        page.get_by_role("heading", name="desk", exact=True).wait_for()
 
     model = find_model("desk", runs_of(own))
     assert model.current == 1 and model.version(2).promotion is not None and not model.version(2).promotion.forced
