@@ -12,6 +12,7 @@ from whet.web.comparing import routes as comparing
 from whet.web.data import routes as data
 from whet.web.gate import StudioGate, first_part
 from whet.web.home import routes as home
+from whet.web.label import routes as label
 from whet.web.models import routes as models
 from whet.web.monitor import routes as monitor
 from whet.web.new_run import routes as new_run
@@ -21,7 +22,7 @@ from whet.web.runs import routes as runs
 from whet.web.sessions import Sessions
 from whet.web.verdicts import routes as verdicts
 
-ROOMS = (signing_in, home, data, new_run, runs, verdicts, comparing, play, models, monitor)
+ROOMS = (signing_in, home, data, new_run, runs, verdicts, comparing, play, label, models, monitor)
 files = APIRouter(route_class=PageRoute, include_in_schema=False)
 TYPES = {"css": "text/css", "js": "text/javascript"}
 KEPT = {"cache-control": "public, max-age=31536000, immutable"}

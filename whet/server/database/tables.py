@@ -308,6 +308,25 @@ feedback = Table(
 )
 """`key` is the client's own, by which a repeated request is told; no two rows of a project have the same."""
 
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("project", String, ForeignKey("projects.id"), primary_key=True),
+    Column("item", String, primary_key=True),
+    Column("who", String, primary_key=True),
+    Column("first", String, nullable=False),
+    Column("second", String),
+    Column("choice", String),
+    Column("at", Float),
+    Column("lease_until", Float, nullable=False),
+    Column("feedback", String),
+    Index("judgements_of_first", "first"),
+    Index("judgements_of_second", "second"),
+    Index("judgements_of_person", "project", "who", "at"),
+)
+"""Who judges an answer (`first`), or compares it with another to the same prompt (`second`). Until there is a choice,
+the item is theirs alone until `lease_until`. `feedback` is the row that the choice became."""
+
 trace_totals = Table(
     "trace_totals",
     metadata,

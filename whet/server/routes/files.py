@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -162,10 +164,22 @@ def _keep(service: Service, caller: Caller, upload: Upload) -> dict[str, Any]:
 
     name = new_file_id()
     incoming.keep(service.contents.path(name))
+    return _list(service, caller, name, new)
+
+
+def keep_rows(service: Service, caller: Caller, filename: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows as a file to learn from, as if the caller had uploaded it."""
+    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    name = new_file_id()
+    sha256 = service.contents.add(name, data)
+    return _list(service, caller, name, NewFile(filename, TUNING, len(data), sha256, None, "uploaded"))
+
+
+def _list(service: Service, caller: Caller, name: str, new: NewFile) -> dict[str, Any]:
     with service.database.write() as connection:
         now = service.database.now(connection)
         insert_file(connection, caller.project, name, new, now)
-        if purpose == TUNING:
+        if new.purpose == TUNING:
             base = next(iter(bases_of(service.settings).values()), "nano")
             add_chore(connection, caller.project, EXAMINE, {"file": name, "base": base}, now)
         return show_file(find_file(connection, caller.project, name, now))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select, text, update
 
 from whet.server.access.audit import note
 from whet.server.database.opening import Database
-from whet.server.database.tables import feedback, traces
+from whet.server.database.tables import feedback, judgements, traces
 from whet.server.traces.keeping import add_to_totals, remove_traces
 from whet.server.traces.redacting import pseudonym
 
@@ -60,6 +60,7 @@ def _erase_said(connection: Connection, project: str, name: str) -> int:
         less = {"feedback": traces.c.feedback - row.pieces, "bytes": traces.c.bytes - row.bytes}
         connection.execute(update(traces).where(traces.c.id == row.trace).values(less))
     connection.execute(delete(feedback).where(mine))
+    connection.execute(delete(judgements).where(judgements.c.project == project, judgements.c.who == name))
     add_to_totals(connection, project, 0, -sum(int(row.bytes) for row in rows))
     return sum(row.pieces for row in rows)
 

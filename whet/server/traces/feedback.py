@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from whet.server.database.identifiers import is_id, new_id
 from whet.server.database.opening import Database
@@ -40,24 +40,44 @@ def add_feedback(database: Database, project: str, trace: str, given: NewFeedbac
     """The feedback as it is kept. With a `key` that the project has used, what was kept then. Raises ApiError 404 for
     a trace that is not there, 400 for an answer that nobody was told, a key that was used for something else, or a
     trace that has enough."""
-    new = given.as_kept(project)
-    size = ROW_BYTES + letters(asdict(new))
     with database.write() as connection:
         add_to_totals(connection, project, 0, 0)  # whoever comes at once with the same key waits here
-        row = _traced(connection, project, trace)
-        known = _known(connection, project, key)
-        if known is not None:
-            return _repeated(known, trace, new)
-        if row.feedback >= MOST_OF_TRACE:
-            what = f"This trace has {MOST_OF_TRACE} pieces of feedback, and takes no more."
-            raise ApiError(400, what, code="too_much_feedback", param="id")
+        return keep_feedback(connection, project, trace, given, key, database.now(connection))
 
-        made = {"id": new_id("fb_"), "project": project, "trace": trace, "key": key, "at": database.now(connection)}
-        connection.execute(feedback.insert().values(**made, **asdict(new), bytes=size))
-        more = {"feedback": traces.c.feedback + 1, "bytes": traces.c.bytes + size}
-        connection.execute(update(traces).where(traces.c.id == trace).values(more))
-        add_to_totals(connection, project, 0, size)
-        return show_feedback(connection.execute(select(feedback).where(feedback.c.id == made["id"])).one())
+
+def keep_feedback(
+    connection: Connection, project: str, trace: str, given: NewFeedback, key: str | None, now: float
+) -> dict[str, Any]:
+    """As add_feedback, in a transaction that holds the project's totals already."""
+    new = given.as_kept(project)
+    size = ROW_BYTES + letters(asdict(new))
+    row = _traced(connection, project, trace)
+    known = _known(connection, project, key)
+    if known is not None:
+        return _repeated(known, trace, new)
+    if row.feedback >= MOST_OF_TRACE:
+        what = f"This trace has {MOST_OF_TRACE} pieces of feedback, and takes no more."
+        raise ApiError(400, what, code="too_much_feedback", param="id")
+
+    made = {"id": new_id("fb_"), "project": project, "trace": trace, "key": key, "at": now}
+    connection.execute(feedback.insert().values(**made, **asdict(new), bytes=size))
+    _count(connection, project, trace, 1, size)
+    return show_feedback(connection.execute(select(feedback).where(feedback.c.id == made["id"])).one())
+
+
+def take_back(connection: Connection, project: str, name: str) -> None:
+    """Nothing is left of this piece of feedback. The project's totals are held already."""
+    mine = (feedback.c.project == project) & (feedback.c.id == name)
+    row = connection.execute(select(feedback.c.trace, feedback.c.bytes).where(mine)).first()
+    if row is not None:
+        connection.execute(delete(feedback).where(mine))
+        _count(connection, project, row.trace, -1, -row.bytes)
+
+
+def _count(connection: Connection, project: str, trace: str, pieces: int, size: int) -> None:
+    more = {"feedback": traces.c.feedback + pieces, "bytes": traces.c.bytes + size}
+    connection.execute(update(traces).where(traces.c.id == trace).values(more))
+    add_to_totals(connection, project, 0, size)
 
 
 def show_feedback(row: Row) -> dict[str, Any]:

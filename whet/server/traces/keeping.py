@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from whet.server.database.opening import Database
-from whet.server.database.tables import feedback, trace_totals, traces
+from whet.server.database.tables import feedback, judgements, trace_totals, traces
 from whet.server.settings import Settings
 
 STEP = 500
@@ -50,6 +50,7 @@ def add_to_totals(connection: Connection, project: str, count: int, taken: int) 
 def remove_traces(connection: Connection, project: str, names: Sequence[str]) -> tuple[int, int]:
     """(traces, feedback) that went. The project's totals are held already (add_to_totals)."""
     said = connection.execute(delete(feedback).where(feedback.c.trace.in_(names))).rowcount
+    connection.execute(delete(judgements).where(or_(judgements.c.first.in_(names), judgements.c.second.in_(names))))
     gone = connection.execute(
         delete(traces).where(traces.c.project == project, traces.c.id.in_(names)).returning(traces.c.bytes)
     ).scalars()

@@ -1,0 +1,1 @@
+"""The studio's pages on which people say what is right about answers, alone or several at once."""
