@@ -96,8 +96,8 @@ INSIDE = {
         "opposing prices measuring tuning"
     ),
     "web": (
-        "sessions gate asked page live signing_in data new_run runs home verdicts comparing play label models monitor "
-        "studio"
+        "sessions gate asked page live signing_in data new_run run_pages home verdicts comparing play label naming "
+        "in_use studio"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs verb_list "

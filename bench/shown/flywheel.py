@@ -148,7 +148,9 @@ def name_of(entry: dict[str, Any]) -> str:
 def run(folder: Path, data: Path, base: str, **keys: Any) -> dict[str, Any]:
     """The log of 2,000 requests with one base."""
     log = whole_log(folder, data, base)
-    return flywheel(log, base=base, agreement=GOAL, run_root=folder / "runs", dtype="float32", **PRICES, **BRIEF, **keys)
+    return flywheel(
+        log, base=base, agreement=GOAL, run_root=folder / "runs", dtype="float32", **PRICES, **BRIEF, **keys
+    )
 
 
 def advised(folder: Path, pairs: list[Pair], **keys: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from whet.server.settings import Settings
 from whet.server.telemetry.opening import Telemetry
 
 LONGEST_END = 180.0
-"""Seconds that a server may take to end, with its workers, on a machine that does much else: who does not end at all is told."""
+"""Seconds that a server may take to end, with its workers, on a machine that does much else."""
 
 
 @dataclass

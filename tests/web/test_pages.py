@@ -22,8 +22,8 @@ from whet.server.traces.feedback import NewFeedback, add_feedback
 
 PLANTED = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'"
 PAGES = (
-    "/", "/data", "/data/FILE", "/data/FILE/line/1", "/new", "/new?file=FILE", "/runs", "/runs/tuned", "/runs/tuned/verdict",
-    "/compare?run=tuned&run=sft", "/play", "/label", "/models", "/models?run=tuned", "/models/desk", "/monitor",
+    "/", "/data", "/data/FILE", "/data/FILE/line/1", "/new", "/new?file=FILE", "/runs", "/runs/tuned",
+    "/runs/tuned/verdict", "/compare?run=tuned&run=sft", "/play", "/label", "/models", "/models?run=tuned", "/models/desk", "/monitor",
     "/monitor/nano", "/login", "/runs/nothing",
 )  # fmt: skip
 NARROWEST = 390
@@ -99,8 +99,8 @@ def test_what_was_chosen_is_in_the_address(browser: Any, planted: Studio, page: 
     with planted.page(browser, page.replace("&", "%26")) as opened:
         before = opened.locator("main").inner_text()
         opened.reload()
-        assert opened.locator("main").inner_text() == before
+        assert opened.locator("main").inner_text().split() == before.split()
         opened.goto(planted.url)
         opened.go_back()
-        assert opened.locator("main").inner_text() == before
+        assert opened.locator("main").inner_text().split() == before.split()
         assert re.search(r"[?&]", opened.url)

@@ -12,13 +12,13 @@ from whet.web.comparing import routes as comparing
 from whet.web.data import routes as data
 from whet.web.gate import StudioGate, first_part
 from whet.web.home import routes as home
+from whet.web.in_use import routes as monitor
 from whet.web.label import routes as label
-from whet.web.models import routes as models
-from whet.web.monitor import routes as monitor
+from whet.web.naming import routes as models
 from whet.web.new_run import routes as new_run
 from whet.web.page import PageRoute, static_content
 from whet.web.play import routes as play
-from whet.web.runs import routes as runs
+from whet.web.run_pages import routes as runs
 from whet.web.sessions import Sessions
 from whet.web.verdicts import routes as verdicts
 

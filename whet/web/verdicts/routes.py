@@ -11,7 +11,7 @@ from whet.reports.section_list import on_page, templates
 from whet.server.errors import ApiError
 from whet.web.asked import Anybody, Asked
 from whet.web.page import PageRoute, show
-from whet.web.runs.facts import job_of
+from whet.web.run_pages.facts import job_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

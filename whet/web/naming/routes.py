@@ -12,9 +12,9 @@ from whet.server.routes.traffic import TrialBody, begin_traffic, end_traffic, re
 from whet.verbs.versions.traffic import CALLED, TrialState, percent
 from whet.web.asked import Admin, Anybody, Asked
 from whet.web.live import follow
-from whet.web.models import facts, releasing
-from whet.web.models.card import card_of
-from whet.web.models.tree import summary, tree_of
+from whet.web.naming import facts, releasing
+from whet.web.naming.card import card_of
+from whet.web.naming.tree import summary, tree_of
 from whet.web.page import PageRoute, render, show
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -29,7 +29,7 @@ def list_all(asked: Anybody, run: Annotated[str, Query(max_length=200)] = "") ->
     names = facts.named(asked)
     known = {model.name for model in names}
     others = [one for one in facts.answering(asked) if one.name not in known]
-    return show(asked, "models/list.html.j2", names=names, others=others, run=offered)
+    return show(asked, "naming/list.html.j2", names=names, others=others, run=offered)
 
 
 @router.post("/models")
@@ -45,7 +45,7 @@ def model_page(asked: Anybody, name: str, version: Shown = None, against: Shown 
     differs = facts.difference(asked, model, against, shown) if against else None
     view = {"model": model, "versions": facts.versions(asked, model), "shown": shown, "against": against}
     words = {"called": CALLED, "percent": percent}
-    return show(asked, "models/model.html.j2", **view, differs=differs, **words, **_work(asked, name))
+    return show(asked, "naming/model.html.j2", **view, differs=differs, **words, **_work(asked, name))
 
 
 @router.get("/models/{name}/standing")
@@ -56,7 +56,7 @@ def standing(asked: Anybody, name: str, version: Shown = None) -> Response:
     tree = tree_of(found.lineage, name, asked.may(ADMIN)) if found.lineage is not None else None
     more = summary(found.lineage) if found.lineage is not None else []
     view = {"model": model, "found": found, "tree": tree, "more": more, "forms": releasing.forms()}
-    return show(asked, "models/standing.html.j2", **view, **_work(asked, name))
+    return show(asked, "naming/standing.html.j2", **view, **_work(asked, name))
 
 
 @router.get("/models/{name}/card")
@@ -65,7 +65,7 @@ def card(asked: Anybody, name: str, version: Shown = None) -> Response:
     model = facts.find(asked, name)
     found = facts.standing(asked, model, facts.version_of(model, version))
     text = card_of(found.run) if found.run is not None else None
-    return show(asked, "models/card.html.j2", model=model, version=found.version.version, text=text)
+    return show(asked, "naming/card.html.j2", model=model, version=found.version.version, text=text)
 
 
 @router.post("/models/{name}/promote")
@@ -96,7 +96,7 @@ def beside(asked: Admin, name: str) -> Response:
     """What was seen of the version that is tried; loaded after the page."""
     facts.find(asked, name)
     told = retrieve_traffic(asked.request, name, asked.caller)
-    return show(asked, "models/beside.html.j2", state=TrialState({**told, "name": name}), percent=percent)
+    return show(asked, "naming/beside.html.j2", state=TrialState({**told, "name": name}), percent=percent)
 
 
 @router.post("/models/{name}/beside")
@@ -136,7 +136,7 @@ def releases_live(asked: Anybody, name: str) -> Response:
     facts.find(asked, name)
 
     def part() -> str:
-        return render(asked, "models/work.html.j2", model=facts.find(asked, name), **_work(asked, name))
+        return render(asked, "naming/work.html.j2", model=facts.find(asked, name), **_work(asked, name))
 
     return follow(asked, part, lambda: all(one.is_over for one in releasing.work_on(asked, name)))
 

@@ -18,8 +18,8 @@ from whet.server.jobs.children.chore_work import do_chore
 from whet.server.jobs.chores import claim_chore
 from whet.server.traces.feedback import NewFeedback, add_feedback
 from whet.verbs.upkeep.watch import watch
-from whet.web.monitor import facts
-from whet.web.monitor.watched import source_of
+from whet.web.in_use import facts
+from whet.web.in_use.watched import source_of
 
 PLANTED = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 QUESTIONS = ("I want my money back for order {n}", "The mug of order {n} came broken", "Please cancel order {n}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from whet.web.models.card import shown
-from whet.web.models.tree import HIGH, LONGEST, WIDE, shortened, tree_of
+from whet.web.naming.card import shown
+from whet.web.naming.tree import HIGH, LONGEST, WIDE, shortened, tree_of
 
 
 def lineage(**more: Any) -> dict[str, Any]:

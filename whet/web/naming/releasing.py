@@ -18,7 +18,7 @@ from whet.server.errors import ApiError, not_found
 from whet.server.jobs.chores import EXPORT, add_chore
 from whet.store.model_registry import ModelVersion, NamedModel, is_there
 from whet.web.asked import Asked
-from whet.web.models.facts import Standing, root_of, write_down
+from whet.web.naming.facts import Standing, root_of, write_down
 
 LARGEST = 200 * 1024 * 1024
 """Bytes of a release that a browser is given; a larger one is copied from its folder."""

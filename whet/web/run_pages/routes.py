@@ -14,7 +14,7 @@ from whet.text.numbers import format_rough_duration
 from whet.web.asked import Anybody, Asked, Trainer
 from whet.web.live import follow
 from whet.web.page import PageRoute, render, show
-from whet.web.runs import facts
+from whet.web.run_pages import facts
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 HEADS = (("name", "run"), ("status", "state"), ("created", "made"), ("method", "method"), ("base", "base"),
@@ -34,13 +34,13 @@ def list_all(
     shown = found[(page - 1) * facts.A_PAGE : page * facts.A_PAGE]
     titles = facts.titles(asked, [one.name for one in shown])
     view = {"runs": shown, "titles": titles, "all": len(found), "sort": sort, "down": down, "text": text, "page": page}
-    return show(asked, "runs/list.html.j2", heads=HEADS, a_page=facts.A_PAGE, **view)
+    return show(asked, "run_pages/list.html.j2", heads=HEADS, a_page=facts.A_PAGE, **view)
 
 
 @router.get("/runs/{name}")
 def run_page(asked: Anybody, name: str) -> Response:
     page = facts.page_of(asked, name)
-    return show(asked, "runs/run.html.j2", **_view(asked, page), choices=facts.choices_of(page.run))
+    return show(asked, "run_pages/run.html.j2", **_view(asked, page), choices=facts.choices_of(page.run))
 
 
 @router.get("/runs/{name}/live")
@@ -48,7 +48,7 @@ def run_live(asked: Anybody, name: str) -> Response:
     facts.page_of(asked, name)
 
     def part() -> str:
-        return render(asked, "runs/now.html.j2", **_view(asked, facts.page_of(asked, name)))
+        return render(asked, "run_pages/now.html.j2", **_view(asked, facts.page_of(asked, name)))
 
     return follow(asked, part, lambda: facts.page_of(asked, name).is_over)
 

@@ -10,8 +10,8 @@ from whet.monitoring.alarm import written_time
 from whet.server.routes.feedback import FeedbackBody, create_feedback
 from whet.text.wording import percent
 from whet.web.asked import Admin, Asked, Inferrer, Trainer
+from whet.web.in_use import facts, retraining, watched
 from whet.web.live import follow
-from whet.web.monitor import facts, retraining, watched
 from whet.web.page import PageRoute, render, show
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -21,7 +21,7 @@ Words = Annotated[str, Query(max_length=200)]
 @router.get("/monitor")
 def overview(asked: Trainer) -> Response:
     view = {"total": facts.total(asked), "models": facts.models(asked), "newest": facts.NEWEST}
-    return show(asked, "monitor/overview.html.j2", traces=asked.service.settings.traces, **view)
+    return show(asked, "in_use/overview.html.j2", traces=asked.service.settings.traces, **view)
 
 
 @router.get("/monitor/{name}")
@@ -37,14 +37,14 @@ def model_page(
     kept = {"which": which, "workload": workload, "client": client}
     view = {"traffic": facts.traffic(asked, name), "found": found, "more": more, "kept": kept, **_plan(asked, name)}
     words = {"percent": percent, "time": written_time, "after": after, "most": facts.NEWEST}
-    return show(asked, "monitor/model.html.j2", mode=asked.service.settings.traces, **view, **words)
+    return show(asked, "in_use/model.html.j2", mode=asked.service.settings.traces, **view, **words)
 
 
 @router.get("/monitor/{name}/look")
 def look(asked: Trainer, name: str) -> Response:
     """Loaded after the page."""
     told, wrong = facts.look(asked, name)
-    return show(asked, "monitor/look.html.j2", name=name, told=told, wrong=wrong, most=facts.LOOKED_AT)
+    return show(asked, "in_use/look.html.j2", name=name, told=told, wrong=wrong, most=facts.LOOKED_AT)
 
 
 # ---- alarms of the watch
@@ -54,7 +54,7 @@ def look(asked: Trainer, name: str) -> Response:
 def watch(asked: Trainer, name: str) -> Response:
     """Loaded after the page."""
     view = {"watches": watched.watches(asked, name), "is_tuned": watched.run_of(asked, name) is not None}
-    return show(asked, "monitor/watch.html.j2", name=name, time=written_time, **view)
+    return show(asked, "in_use/watch.html.j2", name=name, time=written_time, **view)
 
 
 @router.post("/monitor/{name}/acknowledge")
@@ -84,7 +84,7 @@ def retrain_live(asked: Trainer, name: str) -> Response:
         plan = retraining.plan_of(asked, name)
         return plan is None or plan.is_over
 
-    return follow(asked, lambda: render(asked, "monitor/plan.html.j2", **_plan(asked, name)), is_over)
+    return follow(asked, lambda: render(asked, "in_use/plan.html.j2", **_plan(asked, name)), is_over)
 
 
 def _plan(asked: Asked, name: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _plan(asked: Asked, name: str) -> dict[str, Any]:
 
 @router.get("/monitor/{name}/requests/{trace_id}")
 def one_request(asked: Trainer, name: str, trace_id: str) -> Response:
-    return show(asked, "monitor/trace.html.j2", name=name, trace=facts.trace(asked, trace_id), time=written_time)
+    return show(asked, "in_use/trace.html.j2", name=name, trace=facts.trace(asked, trace_id), time=written_time)
 
 
 @router.post("/monitor/{name}/requests/{trace_id}/feedback")
