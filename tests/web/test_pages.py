@@ -23,8 +23,8 @@ from whet.server.traces.feedback import NewFeedback, add_feedback
 PLANTED = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'"
 PAGES = (
     "/", "/data", "/data/FILE", "/data/FILE/line/1", "/new", "/new?file=FILE", "/runs", "/runs/tuned",
-    "/runs/tuned/verdict", "/compare?run=tuned&run=sft", "/play", "/label", "/models", "/models?run=tuned", "/models/desk", "/monitor",
-    "/monitor/nano", "/login", "/runs/nothing",
+    "/runs/tuned/verdict", "/compare?run=tuned&run=sft", "/play", "/label", "/models", "/models?run=tuned",
+    "/models/desk", "/monitor", "/monitor/nano", "/login", "/runs/nothing",
 )  # fmt: skip
 NARROWEST = 390
 TO_THE_SIDE = "document.documentElement.scrollWidth"
