@@ -125,7 +125,7 @@ def test_every_import_is_a_dependency_or_an_extra_with_a_message() -> None:
     optional = {name for extra, found in EXTRAS.items() if extra not in ("test", "site", "dev") for name in found}
     wrong = []
     for path, name, guarded in imported():
-        if path.startswith("whet/server/") and name in EXTRAS["server"]:
+        if path.startswith(("whet/server/", "whet/web/")) and name in EXTRAS["server"]:
             continue  # the whole room is one extra: whoever opens it is told (whet/cli/verbs/service/serve.py)
         if path.startswith("whet/server/telemetry/") and name in EXTRAS["otel"]:
             continue  # nobody comes there but through open_telemetry, which tells of the extra (test_spans.py)

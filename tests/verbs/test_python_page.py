@@ -98,7 +98,7 @@ def test_the_list_of_verbs_holds_no_code() -> None:
 def test_python_has_every_verb_of_the_command_line() -> None:
     command: Any = typer.main.get_command(whole_app())
     words = {"eval": "evaluate", "import": "import_model"}  # what Python keeps for itself
-    service = {"serve", "keys"}  # a process of its own and its keys, which the room above the verbs runs
+    service = {"serve", "studio", "keys"}  # processes of their own and their keys, which rooms above the verbs run
     assert {words.get(name, name) for name in command.commands} - service <= {*api.__all__}
 
 

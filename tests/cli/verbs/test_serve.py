@@ -19,7 +19,7 @@ URL = "http://127.0.0.1:9/v1"
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """What services were started with."""
     found: list[Settings] = []
-    monkeypatch.setattr(running, "serve", lambda settings, announce, give_key: found.append(settings))
+    monkeypatch.setattr(running, "serve", lambda settings, announce, **_: found.append(settings))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import re
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,16 @@ def test_a_verdict_may_be_dressed_up(server: Server, tmp_path: Path, words: str)
 
 
 def test_a_judge_without_a_verdict_stops_the_run_and_what_came_before_is_kept(server: Server, tmp_path: Path) -> None:
-    server.reply = lambda number: (200, said("A" if number < 3 else "Both are nice."))
+    def reply(number: int) -> tuple[int, Any]:
+        """Three verdicts, and then, once one of them is kept, something else."""
+        if number < 3:
+            return 200, said("A")
+        end = time.monotonic() + 60
+        while not (tmp_path / "pairs.jsonl").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        return 200, said("Both are nice.")
+
+    server.reply = reply
     with pytest.raises(RunError, match="neither A, B nor TIE"):
         judged(server, tmp_path, lines(8))
     kept = (tmp_path / "pairs.jsonl").read_text("utf-8").splitlines()

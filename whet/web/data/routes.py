@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -73,6 +73,6 @@ def remove(asked: Trainer, name: str) -> Response:
     return Response(status_code=204, headers={"hx-redirect": "/data"})
 
 
-def _view(asked: Asked, name: str) -> dict[str, object]:
+def _view(asked: Asked, name: str) -> dict[str, Any]:
     file = asked.file(name)
     return {"file": file, "found": facts.findings(file), "looked_at": facts.is_being_looked_at(file)}

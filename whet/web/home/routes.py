@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from whet.web.asked import Anybody, Asked
@@ -24,7 +26,7 @@ def home_live(asked: Anybody) -> Response:
     return follow(asked, lambda: render(asked, "home/now.html.j2", **_view(asked)))
 
 
-def _view(asked: Asked) -> dict[str, object]:
+def _view(asked: Asked) -> dict[str, Any]:
     runs = latest(asked)
     named = titles(asked, [run.name for run in runs])
     return {"work": work(asked), "live": live(asked), "latest": runs, "score_of": score_of, "titles": named}

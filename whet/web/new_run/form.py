@@ -67,7 +67,8 @@ def _field(key: str, value: str) -> Field:
 
 def form_of(given: Mapping[str, str]) -> Form:
     """What a request says. Unknown names are left out."""
-    form = Form(*(given.get(name, "").strip() for name in ("file", "base", "name", "epochs")))
+    file, base, name, epochs = (given.get(key, "").strip() for key in ("file", "base", "name", "epochs"))
+    form = Form(file, base, name, epochs)
     form.keys = {key: given[f"key.{key}"].strip() for key in SIMPLE if given.get(f"key.{key}", "").strip()}
     form.more = given.get("more", "")
     return form

@@ -14,6 +14,8 @@ from whet.web.page import PageRoute, show
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Text = Annotated[str, Query(max_length=20_000)]
+CHECKPOINT = ":ckpt-step-"
+"""In the names of a job's checkpoints, which are offered where the address names them."""
 MOST = 4
 """Models beside each other."""
 
@@ -30,9 +32,11 @@ def play(
     form: Text = "",
 ) -> Response:
     """Models, question and settings are in the address: a link shows the same. `form` is a JSON schema."""
-    known = [model.name for model in asked.service.answering.catalogue.listed(asked.caller.project)]
-    chosen = [name for name in models.split(",") if name in known][:MOST] or known[:1]
-    missing = [name for name in models.split(",") if name and name not in known]
+    named = models.split(",")
+    listed = asked.service.answering.catalogue.listed(asked.caller.project)
+    known = [one.name for one in listed if CHECKPOINT not in one.name or one.name in named]
+    chosen = [name for name in named if name in known][:MOST] or known[:1]
+    missing = [name for name in named if name and name not in known]
     given = {"system": system, "prompt": prompt, "temperature": temperature, "max_tokens": max_tokens, "seed": seed}
     view = {"known": known, "chosen": chosen, "missing": missing, "form": form, "most": MOST, **given}
     return show(asked, "play/play.html.j2", **view)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
@@ -85,6 +85,6 @@ def report(asked: Anybody, name: str) -> Response:
     return Response(path.read_bytes(), media_type="text/html", headers=headers)
 
 
-def _view(asked: Asked, page: facts.RunPage) -> dict[str, object]:
+def _view(asked: Asked, page: facts.RunPage) -> dict[str, Any]:
     again = facts.again(page) if page.job is not None and asked.may("train") else ""
     return {"run": page, "again": again, "duration": format_rough_duration}

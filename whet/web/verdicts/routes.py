@@ -11,7 +11,7 @@ from whet.reports.section_list import on_page, templates
 from whet.server.errors import ApiError
 from whet.web.asked import Anybody, Asked
 from whet.web.page import PageRoute, show
-from whet.web.run_pages.facts import job_of
+from whet.web.run_pages.facts import job_of, titles
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -32,7 +32,13 @@ def verdict(asked: Anybody, name: str) -> Response:
     drawn = draw_all(listed, files, environment, name)
     contents = [(section.key, section.title) for section in drawn if section.title]
     hints = environment.globals["hints_used"]
-    view = {"name": name, "sections": list(drawn.values()), "contents": contents, "hints_used": hints}
+    view = {
+        "name": name,
+        "title": titles(asked, [name]).get(name, name),
+        "sections": list(drawn.values()),
+        "contents": contents,
+        "hints_used": hints,
+    }
     return show(asked, "verdicts/verdict.html.j2", model=_served_as(asked, name), **view)
 
 

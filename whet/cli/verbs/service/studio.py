@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,6 @@ from whet.cli.importing import without_garbage_collection
 from whet.cli.options import Json
 from whet.cli.verbs.service.serve import HOME, Home, parts_installed, server_room
 from whet.errors import InputError
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 
 def studio(
@@ -57,7 +54,7 @@ def studio(
     )
     entry = ""
 
-    def dress(app: FastAPI) -> None:
+    def dress(app: Any) -> None:
         nonlocal entry
         sessions = add_studio(app)
         entry = "" if no_auth else sessions.entry
