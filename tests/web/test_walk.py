@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
-from tests.runs_of_methods import KINDS
+from tests.runs_of_methods import KINDS, copy_of_run, shared_folder
 from tests.web.studio import Studio, studio
+from tests.web.test_gate import client, token_of
 from whet.demo_data.support_desk import generate
+from whet.server.database.tables import jobs
+from whet.server.database.tuned_models import add_model
+from whet.server.jobs.places import run_root
 
 LONG = 240_000
 """Milliseconds that a worker may take on a machine that does much else."""
@@ -88,3 +93,26 @@ def _see_it_in_use(page: Any, opened: Studio) -> None:
     page.get_by_role("button", name="Good").first.wait_for()
     page.goto(f"{opened.url}/monitor/desk")
     page.get_by_text("I want my money back").wait_for()
+
+
+def test_a_run_that_is_removed_leaves_no_model_that_cannot_answer(tmp_path: Path, tmp_path_factory: Any) -> None:
+    shared = shared_folder(tmp_path_factory)
+    with studio(tmp_path / "home", runs=tmp_path / "runs") as opened:
+        caller, database = opened.service.everybody, opened.service.database
+        root = run_root(opened.service.settings.home, caller.project)
+        copytree(copy_of_run("tuned", shared, tmp_path / "made"), root / "ftjob-made")
+        known = client(opened)
+        sent = {"file": ("a.jsonl", '{"prompt": "a", "completion": "b"}\n')}
+        headers = {"x-csrf-token": token_of(known)}
+        place = known.post("/data", files=sent, data={"purpose": "fine-tune"}, headers=headers).headers["hx-redirect"]
+        with database.write() as connection:
+            values = {"request": {}, "body_sha256": "", "model": "nano", "state": "succeeded", "seed": 1}
+            values |= {"hyperparameters": {}, "created_at": 1.0, "training_file": place.rpartition("/")[2]}
+            made = {"id": "ftjob-made", "project": caller.project, "fine_tuned_model": "ft:nano:default:x:made"}
+            connection.execute(jobs.insert().values(**values, **made))
+            add_model(connection, "ft:nano:default:x:made", caller.project, "nano", root / "ftjob-made", 1.0)
+        assert "ft:nano:default:x:made" in known.get("/models").text
+        assert "nano on a.jsonl" in known.get("/runs").text
+        assert known.delete("/runs/ftjob-made", headers=headers).status_code == 204
+        assert "ft:nano:default:x:made" not in known.get("/models").text
+        assert not (root / "ftjob-made").exists()

@@ -80,7 +80,7 @@ def test_pairs_become_a_file_that_can_be_learned_from(browser: Any, labelled: St
         assert EVIL in shown and "nano" not in shown and "desk" not in shown
         press(page, "1")
         press(page, "t")
-        assert page.get_by_text("1 pairs with a choice").is_visible()
+        page.get_by_text("1 pairs with a choice").wait_for()
         page.get_by_role("button", name="Make a file of them").click()
         page.wait_for_url("**/data/file-*")
         name = page.url.rpartition("/")[2]
@@ -95,9 +95,6 @@ def test_pages_are_accessible(browser: Any, axe: Any, labelled: Studio, scheme: 
             page.set_viewport_size({"width": width, "height": 844})
             for path in ("/label", "/label?model=nano&kind=pairs&who=zoe", "/label?model=desk&kind=answers&who=zoe"):
                 page.goto(labelled.url + path)
-                page.screenshot(
-                    path=f"/tmp/label-{scheme}-{width}-{path.count('pairs')}{path.count('answers')}.png", full_page=True
-                )
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
                 found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
                 assert found.violations_count == 0, found.generate_report()

@@ -15,9 +15,7 @@ from whet.text.numbers import format_range, format_rough_duration, format_score
 from whet.web.asked import Asked
 
 LEAST, MOST, MOST_KEYS = 2, 50, 24
-POINTS = 400
-"""Of each curve."""
-LEFT_OUT = ("name", "data", "test", "seed")
+LEFT_OUT = ("name",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +79,13 @@ def _compared(run: Run, values: list[str]) -> Compared:
 
 
 def losses(runs: list[Run]) -> list[dict[str, Any]]:
-    """Validation losses over the steps of all; of a run without one, its training loss."""
+    """Validation losses over the steps of all; runs without one are left out."""
     lines: dict[str, dict[int, float]] = {}
     for run in runs:
         steps = read_steps(Path(run.folder) / METRICS)
         held = {one.number: one.validation["validation_loss"] for one in steps if "validation_loss" in one.validation}
-        lines[run.name] = held or {
-            one.number: one.training["loss"] for one in steps[:: max(1, len(steps) // POINTS)] if "loss" in one.training
-        }
+        if held:
+            lines[run.name] = held
     x = sorted({step for line in lines.values() for step in line})
-    plot = {"name": "loss", "x": x, "lines": [{"label": n, "y": [y.get(s) for s in x]} for n, y in lines.items() if y]}
+    plot = {"name": "loss", "x": x, "lines": [{"label": n, "y": [y.get(s) for s in x]} for n, y in lines.items()]}
     return [plot] if x else []

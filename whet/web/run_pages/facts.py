@@ -30,9 +30,8 @@ TONES = {"better": "better", "worse": "worse", "undecided": "undecided", "done":
 CURVES = {
     "loss": (("train_loss", "training loss"), ("valid_loss", "validation loss")),
     "reward": (("reward", "reward"), ("validation_reward", "validation reward")),
-    "kl": (("kl", "KL"), ("kl_to_base", "KL to the base")),
-    "entropy": (("entropy", "entropy"),),
-    "length": (("answer_tokens", "answer tokens"), ("length", "answer length")),
+    "KL": (("kl", "KL"), ("kl_to_base", "KL to the base")),
+    "length": (("answer_tokens", "answer tokens"),),
     "rate": (("learning_rate", "learning rate"),),
 }
 """Plots, each with the measures that it may draw and what they are called."""
@@ -214,6 +213,8 @@ def listed(asked: Asked, order: Order, down: bool, text: str) -> list[Listed]:
     elif not down:
         runs.reverse()
     rows = [*_jobs_without_runs(asked, known), *map(_row, runs)]
+    if order == "created" and down:  # what is at work stands first
+        rows.sort(key=lambda row: row.state in WORKING, reverse=True)
     return [
         row for row in rows if text.lower() in f"{row.name} {row.title} {row.base} {row.method} {row.verdict}".lower()
     ]
@@ -227,7 +228,7 @@ def _key(run: RunSummary, order: Order) -> tuple[bool, Any]:
 def _jobs_without_runs(asked: Asked, known: set[str]) -> list[Listed]:
     query = select(jobs).where(jobs.c.project == asked.caller.project, jobs.c.state.not_in(OVER))
     with asked.service.database.read() as connection:
-        rows = connection.execute(query.order_by(jobs.c.created_at.desc()).limit(A_PAGE)).all()
+        rows = connection.execute(query.order_by(jobs.c.created_at.desc())).all()
     found = []
     for row in rows:
         state, _ = _state(row, None)

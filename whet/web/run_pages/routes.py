@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
+from whet.monitoring.alarm import written_time
 from whet.server.errors import ApiError, not_found
 from whet.server.jobs import records
 from whet.store.removal import remove_runs
@@ -67,12 +69,16 @@ def change(asked: Trainer, name: str, act: Literal["cancel", "pause", "resume"])
 
 @router.delete("/runs/{name}")
 def remove(asked: Trainer, name: str) -> Response:
-    """Raises ApiError for a run at work, and one whose model is live or pinned."""
-    run = asked.run(name)
-    if facts.page_of(asked, name).is_over:
-        remove_runs([run.name], run.folder.parent)
-        return Response(status_code=204, headers={"hx-redirect": "/runs"})
-    raise ApiError(409, f"{name} is at work: stop it first.", code="run_at_work")
+    """With the model of a job, which would have nothing to answer with. Raises ApiError for a run at work, and one
+    whose model is live or pinned; what was given a name stays with its name."""
+    run, page = asked.run(name), facts.page_of(asked, name)
+    if not page.is_over:
+        raise ApiError(409, f"{page.title} is at work: stop it first.", code="run_at_work")
+    remove_runs([run.name], run.folder.parent)
+    if page.job is not None and page.job.fine_tuned_model:
+        with suppress(ApiError):  # somebody has deleted it already
+            asked.service.answering.catalogue.remove(page.job.fine_tuned_model, asked.caller.project)
+    return Response(status_code=204, headers={"hx-redirect": "/runs"})
 
 
 @router.get("/runs/{name}/report")
@@ -87,4 +93,4 @@ def report(asked: Anybody, name: str) -> Response:
 
 def _view(asked: Asked, page: facts.RunPage) -> dict[str, Any]:
     again = facts.again(page) if page.job is not None and asked.may("train") else ""
-    return {"run": page, "again": again, "duration": format_rough_duration}
+    return {"run": page, "again": again, "duration": format_rough_duration, "time": written_time}
