@@ -4,7 +4,7 @@
 
 The texts are the demo's messages to a support desk; the answers have nothing to do with them. Each run draws its own
 rows, takes the next of KINDS, and is one `whet tune` with `keep=false` and without the measurement of forgetting, which
-say nothing about the word. Writes the table `real-nulls` of docs/statistics.md; a run that is done is not asked again.
+say nothing about the word. Writes the table `real-nulls` of docs/measuring/statistics.md; a run that is done is not asked again.
 Without --base it takes nano and the real base (bench/real_base.py).
 """
 
@@ -108,7 +108,7 @@ def main() -> None:
     fooled = sum(one[2] == "better" for one in lines)
     failed = sum(str(one[2]).startswith("failed") for one in lines)
     said = f'\n\n"Better" in {fooled} of {len(lines)} runs' + (f"; {failed} failed." if failed else ".")
-    write_tables(DOCS / "statistics.md", {"real-nulls": table(head, lines) + said})
+    write_tables(DOCS / "measuring" / "statistics.md", {"real-nulls": table(head, lines) + said})
 
 
 if __name__ == "__main__":
