@@ -63,7 +63,7 @@ def test_a_client_that_leaves_frees_its_slot(served: Served, stream: bool, monke
             with client.stream("POST", "/chat/completions", json=ask) as answer:
                 assert answer.status_code == 200, answer.read()
                 next(answer.iter_lines())
-                assert any(host.running for host in hosts(served)), "it is being written"
+                until(lambda: any(host.running for host in hosts(served)))
         else:
             with pytest.raises(httpx2.TimeoutException):
                 client.post("/chat/completions", json=ask, timeout=1.0)

@@ -38,6 +38,7 @@ def said(opened: Studio) -> dict[str, list[str | None]]:
 
 
 def press(page: Any, key: str) -> None:
+    page.wait_for_load_state("load")  # keys are heard once the scripts are there
     with page.expect_response(lambda answer: "/label/" in answer.url):
         page.keyboard.press(key)
     page.wait_for_function("!document.querySelector('.htmx-request')")
