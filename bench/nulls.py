@@ -4,8 +4,8 @@
 
 The texts are the demo's messages to a support desk; the answers have nothing to do with them. Each run draws its own
 rows, takes the next of KINDS, and is one `whet tune` with `keep=false` and without the measurement of forgetting, which
-say nothing about the word. Writes the table `real-nulls` of docs/measuring/statistics.md; a run that is done is not asked again.
-Without --base it takes nano and the real base (bench/real_base.py).
+say nothing about the word. Writes the table `real-nulls` of docs/measuring/statistics.md; a run that is done is not
+asked again. Without --base it takes nano and the real base (bench/real_base.py).
 """
 
 from __future__ import annotations

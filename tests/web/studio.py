@@ -55,6 +55,12 @@ class Studio:
             opened.close()
 
 
+def press_button(page: Any, name: str) -> None:
+    """Once the page's scripts are there: before, nobody hears of it."""
+    page.wait_for_load_state("load")
+    page.get_by_role("button", name=name).click()
+
+
 def _is_error(said: Any) -> bool:
     """What a request was refused for stands on the page; the browser says that it was, too."""
     return said.type == "error" and "the server responded with a status of 4" not in said.text

@@ -8,7 +8,7 @@ from shutil import copytree
 from typing import Any
 
 from tests.runs_of_methods import KINDS, copy_of_run, shared_folder
-from tests.web.studio import Studio, studio
+from tests.web.studio import Studio, press_button, studio
 from tests.web.test_gate import client, token_of
 from whet.demo_data.support_desk import generate
 from whet.server.database.tables import jobs
@@ -39,6 +39,7 @@ def test_from_a_dropped_file_to_a_model_that_answers(browser: Any, tmp_path: Pat
         def click(what: Any) -> None:
             nonlocal clicks
             clicks += 1
+            page.wait_for_load_state("load")
             what.click()
 
         click(page.get_by_role("link", name="Bring your data"))
@@ -75,13 +76,13 @@ def _give_it_a_name(page: Any, opened: Studio, job: str) -> None:
     page.goto(f"{opened.url}/runs/{job}/verdict")
     page.get_by_role("link", name="Give it a name").click()
     page.fill("#name", "desk")
-    page.get_by_role("button", name="Make it a version").click()
+    press_button(page, "Make it a version")
     page.wait_for_url("**/models/desk*")
     page.get_by_text("whet export").first.wait_for()  # it says what is missing: no release of it was proved
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_text("Make it live all the same").click()
     page.fill("#why", "the first of its kind")
-    page.get_by_role("button", name="Make version 1 live by force").click()
+    press_button(page, "Make version 1 live by force")
     page.get_by_text("forced").first.wait_for()
 
 
@@ -89,7 +90,7 @@ def _see_it_in_use(page: Any, opened: Studio) -> None:
     page.goto(f"{opened.url}/runs")
     assert page.locator("tbody tr").count() == 1  # the run of the job, and what it was named from, are one
     page.goto(f"{opened.url}/play?models=desk&prompt=I+want+my+money+back")
-    page.get_by_role("button", name="Ask").click()
+    press_button(page, "Ask")
     page.get_by_role("button", name="Good").first.wait_for()
     page.goto(f"{opened.url}/monitor/desk")
     page.get_by_text("I want my money back").wait_for()

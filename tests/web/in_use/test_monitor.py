@@ -13,7 +13,7 @@ from tests import runs_of_methods
 from tests.runs_of_methods import shared_folder
 from tests.server.traces.made import HOUR, keep, project, record
 from tests.web.keys import signed_in
-from tests.web.studio import Studio, studio
+from tests.web.studio import Studio, press_button, studio
 from whet.server.jobs.children.chore_work import do_chore
 from whet.server.jobs.chores import claim_chore
 from whet.server.traces.feedback import NewFeedback, add_feedback
@@ -130,7 +130,7 @@ def test_one_finds_a_request_and_says_what_it_should_have_answered(browser: Any,
         page.get_by_text("of 7 named clients").wait_for()
         page.get_by_text("Do live prompts look like those").wait_for()
         page.get_by_label("Show").select_option("spoken")
-        page.get_by_role("button", name="Filter").click()
+        press_button(page, "Filter")
         assert page.locator(".requests > li").count() == 4
         page.reload()
         assert page.locator(".requests > li").count() == 4
@@ -138,7 +138,7 @@ def test_one_finds_a_request_and_says_what_it_should_have_answered(browser: Any,
         assert page.locator("main img, main script").count() == 0
         page.get_by_label("good", exact=True).check()
         page.get_by_label("What it should have said").fill("cancel_order")
-        page.get_by_role("button", name="Say so").click()
+        press_button(page, "Say so")
         page.get_by_text("good corrected: cancel_order").wait_for()
         page.go_back()
         page.get_by_role("heading", name="desk in use").wait_for()
@@ -157,7 +157,7 @@ def test_an_alarm_of_the_watch_is_acknowledged_once(browser: Any, own: Studio) -
     with own.page(browser, "/monitor/desk") as page:
         page.on("dialog", lambda dialog: dialog.accept())
         page.get_by_label("Why it may end").fill("they are ours now")
-        page.get_by_role("button", name="Acknowledge").click()
+        press_button(page, "Acknowledge")
         page.get_by_text("acknowledged", exact=True).wait_for()
     assert watch("desk", source, served_as="desk", run_root=runs)["alarms"] == []
     again = signed_in(own, ADMIN).post("/monitor/desk/acknowledge", data={"alarm": raised["alarms"][0]["id"]})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.server.traces.made import keep, record
-from tests.web.studio import Studio, studio
+from tests.web.studio import Studio, press_button, studio
 from whet.server.traces.reading import TraceFilter, read_traces
 
 EVIL = '<script>document.title="taken"</script>"><img src=x onerror="document.title=1">'
@@ -76,13 +76,13 @@ def test_pairs_become_a_file_that_can_be_learned_from(browser: Any, labelled: St
     with labelled.page(browser, "/label") as page:
         page.get_by_label("Compare two answers").check()
         page.get_by_label("Your name").fill("anna")
-        page.get_by_role("button", name="Begin").click()
+        press_button(page, "Begin")
         shown = page.locator("#judging").inner_text()
         assert EVIL in shown and "nano" not in shown and "desk" not in shown
         press(page, "1")
         press(page, "t")
         page.get_by_text("1 pairs with a choice").wait_for()
-        page.get_by_role("button", name="Make a file of them").click()
+        press_button(page, "Make a file of them")
         page.wait_for_url("**/data/file-*")
         name = page.url.rpartition("/")[2]
     content = Path(labelled.service.contents.path(name)).read_text()

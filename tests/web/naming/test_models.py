@@ -16,7 +16,7 @@ from tests import runs_of_methods
 from tests.runs_of_methods import shared_folder
 from tests.server.traces.made import project, record
 from tests.web.keys import signed_in
-from tests.web.studio import Studio, studio
+from tests.web.studio import Studio, press_button, studio
 from whet.server.database.opening import Database
 from whet.server.database.tables import audit
 from whet.server.jobs.children.chore_work import do_chore
@@ -64,21 +64,21 @@ def test_a_run_becomes_a_version_is_released_and_promoted_and_rolled_back(browse
     with own.page(browser, "/models?run=tuned") as page:
         asked = yes(page)
         page.get_by_label("Name", exact=True).fill("desk")
-        page.get_by_role("button", name="Make it a version").click()
+        press_button(page, "Make it a version")
         page.wait_for_url("**/models/desk?version=2")
         page.get_by_text("no release of it was proved").wait_for()
 
         page.get_by_label("Release it as").select_option("adapter")
-        page.get_by_role("button", name="Write and prove it").click()
+        press_button(page, "Write and prove it")
         page.get_by_text("waits: this service has no workers").wait_for()
         work_off(own)
         page.get_by_role("link", name="look at its proof").click()
         page.get_by_text("it can be made live").wait_for()
 
-        page.get_by_role("button", name="Make version 2 live").click()
+        press_button(page, "Make version 2 live")
         page.get_by_text("Version 2 answers whoever asks for desk.").wait_for()
         page.reload()
-        page.get_by_role("button", name="Roll back to version 1").click()
+        press_button(page, "Roll back to version 1")
         page.get_by_text("Version 1 answers whoever asks for desk.").wait_for()
         assert "version 2 of desk live, in the place of version 1" in asked[0]
         assert "version 1 of desk live again" in asked[1]
@@ -112,7 +112,7 @@ def test_a_canary_begins_grows_shows_what_was_seen_and_ends(browser: Any, own: S
     with own.page(browser, "/models/desk?version=2") as page:
         yes(page)
         page.get_by_label("with", exact=True).fill("25")
-        page.get_by_role("button", name="Begin").click()
+        press_button(page, "Begin")
         page.get_by_role("heading", name="Beside it: version 2").wait_for()
         trial = find_model("desk", runs_of(own)).trial
         assert trial is not None and (trial.kind, trial.share) == ("canary", 0.25)
@@ -124,9 +124,9 @@ def test_a_canary_begins_grows_shows_what_was_seen_and_ends(browser: Any, own: S
         assert [cell.strip() for cell in row.get_by_role("cell").all_inner_texts()][:3] == ["3", "3", "1"]
         page.goto(f"{own.url}/models/desk?version=2")
         page.get_by_label("with", exact=True).fill("50")
-        page.get_by_role("button", name="Change its share").click()
+        press_button(page, "Change its share")
         page.get_by_text("50% of the clients").first.wait_for()
-        page.get_by_role("button", name="End it").click()
+        press_button(page, "End it")
         page.get_by_role("heading", name="Beside it: version 2").wait_for(state="detached")
     assert find_model("desk", runs_of(own)).trial is None
 
