@@ -38,10 +38,16 @@ def said(opened: Studio) -> dict[str, list[str | None]]:
 
 
 def press(page: Any, key: str) -> None:
-    page.wait_for_load_state("load")  # keys are heard once the scripts are there
+    page.wait_for_load_state("load")  # keys are heard once the scripts are there, and nothing is under way
+    settle(page)
     with page.expect_response(lambda answer: "/label/" in answer.url):
         page.keyboard.press(key)
-    page.wait_for_function("!document.querySelector('.htmx-request')")
+    settle(page)
+
+
+def settle(page: Any) -> None:
+    for busy in (".htmx-request", "textarea:focus"):
+        page.locator(busy).first.wait_for(state="detached")
 
 
 def test_two_people_at_once_and_an_undo(browser: Any, labelled: Studio) -> None:
