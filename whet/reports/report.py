@@ -50,22 +50,27 @@ def page(files: RunFiles) -> str:
     facts = naming_damaged_file("run.json", folder, head_facts, evaluation, files["run.json"])
     name = evaluation.get("run") or folder.name
     environment = templates_of_a_page()
-    above = [section for section in on_page() if not section.title]
-    listed = [section for section in on_page() if section.title]
-    first = draw_all(above, files, environment, name)
-
-    for section in listed:  # before any is drawn: a literal word with a hint gets its place at the end of the page now
-        environment.get_template(templates()[section])
-    rest = draw_all(listed, files, environment, name)
+    drawn = draw_page(files, environment, name)
+    rest = {section: html for section, html in drawn.items() if section.title}
     values = {
         "name": name,
         "facts": facts,
-        "first": list(first.values()),
+        "first": [html for section, html in drawn.items() if not section.title],
         "rest": list(rest.values()),
         "sections": [(section.key, section.title) for section in rest],
     }
 
     return naming_damaged_file("evaluation.json", folder, environment.get_template("report.html.j2").render, values)
+
+
+def draw_page(files: RunFiles, environment: Environment, run: str) -> dict[Section, Markup]:
+    """The HTML of all sections of a page that the run's files fill: those without a title first."""
+    above = [section for section in on_page() if not section.title]
+    listed = [section for section in on_page() if section.title]
+    first = draw_all(above, files, environment, run)
+    for section in listed:  # before any is drawn: a literal word with a hint gets its place at the end of the page now
+        environment.get_template(templates()[section])
+    return first | draw_all(listed, files, environment, run)
 
 
 def draw_all(sections: list[Section], files: RunFiles, environment: Environment, run: str) -> dict[Section, Markup]:

@@ -18,20 +18,23 @@ LOOK_SECONDS, BEAT_SECONDS = 1.0, 15.0
 """Between two looks; of silence until a comment keeps the connection open."""
 
 
-def follow(asked: Asked, part: Callable[[], str], is_over: Callable[[], bool] = lambda: False) -> StreamingResponse:
-    """`part` gives the HTML as it is now; once `is_over`, the last state is sent and the stream ends for good.
+Look = Callable[[], tuple[str, bool]]
+"""The HTML of the part as it is now, and whether that is how it stays."""
+
+
+def follow(asked: Asked, look: Look) -> StreamingResponse:
+    """Once it stays as it is, that is sent and the stream ends for good.
 
     The place on the page: `<div data-live="/runs/NAME/live">`.
     """
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(asked, part, is_over), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_events(asked, look), media_type="text/event-stream", headers=headers)
 
 
-async def _events(asked: Asked, part: Callable[[], str], is_over: Callable[[], bool]) -> AsyncIterator[str]:
+async def _events(asked: Asked, look: Look) -> AsyncIterator[str]:
     told, silent = None, 0.0
     while not asked.service.stopping:
-        over = await run_in_threadpool(is_over)  # before the part: what is told last is then the end
-        now = await run_in_threadpool(part)
+        now, over = await run_in_threadpool(look)
         if now != told:
             told, silent = now, 0.0
             yield event(now)

@@ -17,9 +17,7 @@ from markupsafe import Markup
 
 from whet.errors import HIDDEN, WhetError
 from whet.reports.chart import short_number
-from whet.reports.hints import Hints
 from whet.server.errors import ApiError, of_whet
-from whet.text.numbers import format_duration
 from whet.web.asked import Asked, asked_for
 
 HERE = Path(__file__).parent
@@ -40,30 +38,23 @@ def show(
 
 
 def render(asked: Asked, template: str, **view: Any) -> Markup:
-    """The HTML of a template, below whet/web or whet/reports."""
-    environment = _environment()
-    hints = Hints()
-    environment.globals["hints_used"] = hints.used
-    environment.filters |= hints.filters()
+    """The HTML of a template below whet/web."""
     here = "/" + asked.request.url.path.split("/")[1]
     frame = {"asked": asked, "pages": PAGES, "here": here, "static": static_url}
-    return Markup(HIDDEN.sub("\ufffd", environment.get_template(template).render(frame | view)))
+    return Markup(HIDDEN.sub("\ufffd", _environment().get_template(template).render(frame | view)))
 
 
+@cache
 def _environment() -> Environment:
+    """Of all pages: a template is compiled once, and parts that move are drawn every second."""
     environment = Environment(
-        loader=FileSystemLoader([HERE, REPORTS]),
+        loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "brief": short_number,
-        "places": lambda value: f"{value:.2f}",
-        "thousands": lambda value: f"{value:,}",
-        "duration": format_duration,
-    }
+    environment.filters |= {"brief": short_number, "thousands": lambda value: f"{value:,}"}
     return environment
 
 

@@ -40,10 +40,11 @@ def file_page(asked: Trainer, name: str) -> Response:
 def file_live(asked: Trainer, name: str) -> Response:
     """Until the doctor has looked at it."""
 
-    def part() -> str:
-        return render(asked, "data/found.html.j2", **_view(asked, name))
+    def look() -> tuple[str, bool]:
+        view = _view(asked, name)
+        return render(asked, "data/found.html.j2", **view), not view["looked_at"]
 
-    return follow(asked, part, lambda: not facts.is_being_looked_at(asked.file(name)))
+    return follow(asked, look)
 
 
 @router.get("/data/{name}/line/{number}")

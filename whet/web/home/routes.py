@@ -23,7 +23,7 @@ def home(asked: Anybody) -> Response:
 @router.get("/home/live")
 def home_live(asked: Anybody) -> Response:
     """Also of jobs that are to come: it never ends by itself."""
-    return follow(asked, lambda: render(asked, "home/now.html.j2", **_view(asked)))
+    return follow(asked, lambda: (render(asked, "home/now.html.j2", **_view(asked)), False))
 
 
 def _view(asked: Asked) -> dict[str, Any]:

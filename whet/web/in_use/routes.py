@@ -80,11 +80,11 @@ def plan_retrain(asked: Admin, name: str) -> Response:
 
 @router.get("/monitor/{name}/retrain/live")
 def retrain_live(asked: Trainer, name: str) -> Response:
-    def is_over() -> bool:
-        plan = retraining.plan_of(asked, name)
-        return plan is None or plan.is_over
+    def look() -> tuple[str, bool]:
+        view = _plan(asked, name)
+        return render(asked, "in_use/plan.html.j2", **view), view["plan"] is None or view["plan"].is_over
 
-    return follow(asked, lambda: render(asked, "in_use/plan.html.j2", **_plan(asked, name)), is_over)
+    return follow(asked, look)
 
 
 def _plan(asked: Asked, name: str) -> dict[str, Any]:

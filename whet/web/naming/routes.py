@@ -135,10 +135,12 @@ def release(asked: Admin, name: str, version: Number, to: Annotated[str, Form(ma
 def releases_live(asked: Anybody, name: str) -> Response:
     facts.find(asked, name)
 
-    def part() -> str:
-        return render(asked, "naming/work.html.j2", model=facts.find(asked, name), **_work(asked, name))
+    def look() -> tuple[str, bool]:
+        view = _work(asked, name)
+        html = render(asked, "naming/work.html.j2", model=facts.find(asked, name), **view)
+        return html, all(one.is_over for one in view["work"])
 
-    return follow(asked, part, lambda: all(one.is_over for one in releasing.work_on(asked, name)))
+    return follow(asked, look)
 
 
 @router.get("/models/{name}/releases/{folder}")

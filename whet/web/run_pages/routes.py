@@ -49,10 +49,11 @@ def run_page(asked: Anybody, name: str) -> Response:
 def run_live(asked: Anybody, name: str) -> Response:
     facts.page_of(asked, name)
 
-    def part() -> str:
-        return render(asked, "run_pages/now.html.j2", **_view(asked, facts.page_of(asked, name)))
+    def look() -> tuple[str, bool]:
+        page = facts.page_of(asked, name)
+        return render(asked, "run_pages/now.html.j2", **_view(asked, page)), page.is_over
 
-    return follow(asked, part, lambda: facts.page_of(asked, name).is_over)
+    return follow(asked, look)
 
 
 @router.get("/runs/{name}/curves")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from whet.reports.page import templates_of_a_page
-from whet.reports.report import draw_all
+from whet.reports.report import draw_page
 from whet.reports.run_files import RunFiles
-from whet.reports.section_list import on_page, templates
 from whet.server.errors import ApiError
 from whet.web.asked import Anybody, Asked
 from whet.web.page import PageRoute, show
@@ -26,18 +27,14 @@ def verdict(asked: Anybody, name: str) -> Response:
         raise ApiError(404, what, code="no_verdict", param="run")
 
     environment = templates_of_a_page()
-    listed = list(on_page())
-    for section in listed:  # so that words with a hint get their places before any is drawn
-        environment.get_template(templates()[section])
-    drawn = draw_all(listed, files, environment, name)
-    contents = [(section.key, section.title) for section in drawn if section.title]
-    hints = environment.globals["hints_used"]
+    drawn = draw_page(files, environment, name)
+    parts: Any = environment.get_template("report_parts.html.j2").module
     view = {
         "name": name,
         "title": titles(asked, [name]).get(name, name),
         "sections": list(drawn.values()),
-        "contents": contents,
-        "hints_used": hints,
+        "contents": parts.contents([(section.key, section.title) for section in drawn if section.title]),
+        "hints": parts.hint_list(environment.globals["hints_used"]),
     }
     return show(asked, "verdicts/verdict.html.j2", model=_served_as(asked, name), **view)
 
