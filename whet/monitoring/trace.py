@@ -116,3 +116,10 @@ def text_of(message: Message) -> str:
         parts = [part.get("text") for part in content if isinstance(part, Mapping)]
         return "\n".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
+
+
+def conversation(messages: Sequence[Message]) -> str:
+    """The conversation up to an answer, by who says what where more than one does."""
+    if len(messages) == 1:
+        return text_of(messages[0])
+    return "\n\n".join(f"{message.get('role')}: {text_of(message)}" for message in messages)

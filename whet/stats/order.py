@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-Z = 1.959964
+from whet.stats.paired import Z
 
 
 def median_interval(ordered: Sequence[float], z: float = Z) -> tuple[float, float, float]:

@@ -14,6 +14,7 @@ from whet.errors import RunFolderError
 from whet.server.access.caller import ADMIN, INFER, TRAIN, Caller
 from whet.server.errors import ApiError, not_found
 from whet.server.files.records import find_file
+from whet.server.inference.catalogue import ServedModel
 from whet.server.jobs.places import run_root
 from whet.server.service import Service, service_of
 from whet.store.index import RunSummary, list_runs
@@ -53,6 +54,10 @@ class Asked:
         with database.read() as connection:
             return find_file(connection, self.caller.project, name, database.now(connection))
 
+    def models(self) -> list[ServedModel]:
+        """Everything that answers them: bases, names, and what jobs made."""
+        return self.service.answering.catalogue.listed(self.caller.project)
+
     # ---- runs
 
     @property
@@ -64,14 +69,14 @@ class Asked:
             roots.append(settings.runs)
         return roots
 
-    def runs(self) -> list[tuple[Path, RunSummary]]:
-        """All of them with their roots, the newest first. A job's run that was taken among those of the command line,
-        to get a name, is one."""
-        found: dict[str, tuple[Path, RunSummary]] = {}
+    def runs(self) -> list[RunSummary]:
+        """All of them, the newest first. A job's run that was taken among those of the command line, to get a name, is
+        one."""
+        found: dict[str, RunSummary] = {}
         for root in self.run_roots:
-            for run in list_runs(root) if root.is_dir() else ():
-                found.setdefault(run.name, (root, run))
-        return sorted(found.values(), key=lambda pair: pair[1].created, reverse=True)
+            for run in list_runs(root):
+                found.setdefault(run.name, run)
+        return sorted(found.values(), key=lambda run: run.created, reverse=True)
 
     def run(self, name: str) -> Run:
         """Raises ApiError 404; for a name that leads out of the folder, too."""

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from whet.server.access.caller import Caller
+from whet.server.access.caller import Caller, caller_with
 from whet.server.access.gate import refuse_foreign_pages
 from whet.server.access.keys import KeyRing
 from whet.server.errors import ApiError
@@ -47,7 +47,7 @@ HEADERS = {
 
 
 class StudioGate:
-    """`pages` are the first parts of the studio's paths. `everybody` is who sits there where no key is asked for;
+    """`pages` are the first parts of the studio's paths. `here` is who sits there where no key is asked for;
     `on_loopback`, whether this machine alone is listened to."""
 
     def __init__(
@@ -110,10 +110,7 @@ class StudioGate:
         if session.key == HERE:
             return self.here
         key = self.keys.find(session.key)
-        if key is None:
-            return None
-        limits = key.requests_per_minute, key.tokens_per_minute
-        return Caller(key.project, key.project_name, key.id, frozenset(key.scopes), *limits)
+        return caller_with(key) if key else None
 
     def _to_login(self, scope: Scope, headers: Headers) -> Response:
         query = scope["query_string"].decode("latin-1")
@@ -138,7 +135,6 @@ def first_part(path: str) -> str:
 def refuse_other_origin(headers: Headers) -> None:
     """What changes something comes from a page of this very address. Raises ApiError 403."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
-        raise ApiError(403, "The studio takes no requests from pages of other addresses.", code="foreign_origin")
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    is_foreign = origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+    if is_foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise ApiError(403, "The studio takes no requests from pages of other addresses.", code="foreign_origin")

@@ -16,6 +16,8 @@ from whet.monitoring.alarm import without_words, written_time
 from whet.store.atomic import write_json
 from whet.store.reading import read_json_file
 
+BOOK = "alerts.json"
+"""Its name in the folder of a watch."""
 VERSION = 1
 MOST_KEPT = 200
 """Alarms that are over and kept."""

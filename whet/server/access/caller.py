@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from whet.server.access.keys import KeyRing
+from whet.server.access.keys import Key, KeyRing
 from whet.server.errors import ApiError
 
 INFER, TRAIN, ADMIN = "infer", "train", "admin"
@@ -55,5 +55,9 @@ def caller_of(header: str | None, ring: KeyRing) -> Caller:
     key = ring.verify(secret.strip())
     if key is None:
         raise ApiError(401, "This API key is not known, or was revoked.", code="invalid_api_key")
+    return caller_with(key)
+
+
+def caller_with(key: Key) -> Caller:
     limits = key.requests_per_minute, key.tokens_per_minute
     return Caller(key.project, key.project_name, key.id, frozenset(key.scopes), *limits)

@@ -83,10 +83,9 @@ class KeyRing:
         """The key with this secret, unless there is none or it was revoked."""
         digest = hashlib.blake2b(secret.encode("utf-8", "replace"), key=self._pepper).digest()
         known = self._right.get(digest)
+        if known and known[1] > time.monotonic():
+            return self.find(known[0])
         with self.database.read() as connection:
-            if known and known[1] > time.monotonic():
-                row = connection.execute(_keys().where(keys.c.id == known[0], keys.c.revoked_at.is_(None))).first()
-                return _key(row) if row else None
             found = connection.execute(
                 _keys().where(keys.c.prefix == secret[: len(PREFIX) + SHOWN], keys.c.revoked_at.is_(None))
             ).all()

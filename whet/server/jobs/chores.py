@@ -25,6 +25,25 @@ KEPT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
+class ChoreState:
+    """Of a chore that somebody waits for."""
+
+    subject: dict[str, Any]
+    state: str
+    """waiting, running or done."""
+    phase: str
+    """What it is at; empty before it says so, and once it is done."""
+    wrong: str
+    """Why nothing came of it; empty where something did, or has not yet."""
+    result: dict[str, Any]
+    """What came of it; empty until then."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.state == "done"
+
+
+@dataclass(frozen=True, slots=True)
 class Chore:
     id: str
     project: str
@@ -94,6 +113,20 @@ def result_of(database: Database, name: str) -> dict[str, Any] | None:
     """None while it is not done."""
     with database.read() as connection:
         return connection.execute(select(chores.c.result).where(chores.c.id == name, chores.c.state == "done")).scalar()
+
+
+def latest_chores(database: Database, project: str, kind: str, most: int) -> list[ChoreState]:
+    """Of a project and kind, with those that were done within KEPT_SECONDS; the newest first."""
+    query = select(chores).where(chores.c.project == project, chores.c.kind == kind)
+    with database.read() as connection:
+        rows = connection.execute(query.order_by(chores.c.created_at.desc(), chores.c.id).limit(most)).all()
+    return [_state(row.subject, row.state, row.result or {}) for row in rows]
+
+
+def _state(subject: dict[str, Any], state: str, told: dict[str, Any]) -> ChoreState:
+    wrong = (told.get("error") or {}).get("message", "")
+    result = told if state == "done" and not wrong else {}
+    return ChoreState(subject, state, "" if state == "done" else str(told.get("phase") or ""), wrong, result)
 
 
 def sweep_chores(database: Database) -> None:

@@ -15,6 +15,9 @@ from whet.server.traces.opening import open_service
 from whet.server.traces.reading import TraceFilter, read_traces
 from whet.server.traces.redacting import pseudonym
 
+CLASSIFICATION = "classify-"
+"""What ids of traces of /v1/classify begin with: what is right there is a class, not an answer in words."""
+
 
 class TraceJudging:
     """The answers that `who` has said nothing of yet: those that nobody has judged before the others, newest first."""
@@ -33,7 +36,7 @@ class TraceJudging:
     def keep(self, trace: Trace, said: NewFeedback) -> None:
         """It is in the database at once, and counts once. Raises InputError for a trace that was erased meanwhile, that
         has all the feedback it may have, or of which this person has said something else from another place."""
-        key = f"whet judge {trace.id} {pseudonym(self.who, self._project)}"
+        key = key_of(trace.id, pseudonym(self.who, self._project))
         try:
             add_feedback(self._database, self._project, trace.id, replace(said, author=self.who), key)
         except ApiError as error:
@@ -57,6 +60,18 @@ def judge_traces(home: Path | str, model: str, who: str, project: str = "default
     waiting = [trace for trace in traces if can_be_judged(trace) and all(said.by != name for said in trace.feedback)]
     waiting.sort(key=lambda trace: (bool(trace.feedback), -(trace.at or 0.0)))
     return TraceJudging(database, found, who, waiting)
+
+
+def key_of(trace: str, name: str) -> str:
+    """The key of what somebody, by pseudonym, says of a trace: it counts once, wherever they say it."""
+    return f"whet judge {trace} {name}"
+
+
+def corrected(trace: str, words: str) -> NewFeedback:
+    """What the answer should have been."""
+    if trace.startswith(CLASSIFICATION):
+        return NewFeedback(label=words.strip())
+    return NewFeedback(corrected=words)
 
 
 def can_be_judged(trace: Trace) -> bool:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -20,8 +20,8 @@ from whet.monitoring.trace import Trace
 from whet.server.database.opening import Database
 from whet.server.database.tables import judgements
 from whet.server.errors import ApiError
+from whet.server.traces import judging
 from whet.server.traces.feedback import NewFeedback, keep_feedback, take_back
-from whet.server.traces.judging import can_be_judged
 from whet.server.traces.keeping import add_to_totals
 from whet.server.traces.reading import TraceFilter, read_traces
 from whet.server.traces.redacting import pseudonym
@@ -31,7 +31,6 @@ CHOICES: dict[Kind, tuple[str, ...]] = {
     "answers": ("good", "bad", "corrected", "skip"),
     "pairs": ("first", "second", "tie", "skip"),
 }
-CLASSIFICATION = "classify-"
 NEWEST, LEASE_SECONDS, SHARED = 300, 300.0, 10
 """Traces that are looked at; how long an item is one person's; one item of so many is shown to two people."""
 
@@ -67,7 +66,7 @@ def items_of(database: Database, project: str, model: str, kind: Kind) -> list[I
     gave at least one."""
     if kind == "answers":
         found = read_traces(database, TraceFilter(project, model), NEWEST)
-        return [Item(trace.id, (trace,)) for trace in found if can_be_judged(trace)]
+        return [Item(trace.id, (trace,)) for trace in found if judging.can_be_judged(trace)]
 
     asked: defaultdict[str, dict[str, Trace]] = defaultdict(dict)
     for trace in read_traces(database, TraceFilter(project), NEWEST):
@@ -110,10 +109,8 @@ def judge(database: Database, project: str, who: str, item: Item, choice: str, c
             raise ApiError(409, what, code="judged_meanwhile")
         said = None
         if kind == "answers" and choice != "skip":
-            key = f"whet judge {item.name} {name}"
-            said = keep_feedback(connection, project, item.name, _feedback(item, who, choice, corrected), key, now)[
-                "id"
-            ]
+            given, key = _feedback(item, who, choice, corrected), judging.key_of(item.name, name)
+            said = keep_feedback(connection, project, item.name, given, key, now)["id"]
         _change(connection, mine, choice=choice, at=now, feedback=said)
 
 
@@ -170,11 +167,8 @@ def preferences(database: Database, project: str, items: Sequence[Item]) -> tupl
 
 
 def _feedback(item: Item, who: str, choice: str, corrected: str) -> NewFeedback:
-    if choice != "corrected":
-        return NewFeedback(good=choice == "good", author=who)
-    if item.name.startswith(CLASSIFICATION):
-        return NewFeedback(label=corrected.strip(), author=who)
-    return NewFeedback(corrected=corrected, author=who)
+    said = judging.corrected(item.name, corrected) if choice == "corrected" else NewFeedback(good=choice == "good")
+    return replace(said, author=who)
 
 
 def _rows(connection: Connection, project: str, items: Sequence[Item]) -> dict[str, list[Row]]:

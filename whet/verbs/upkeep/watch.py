@@ -11,7 +11,7 @@ from typing import Any
 
 from whet.errors import InputError, RunFolderError
 from whet.model.saved_model import read_facts
-from whet.monitoring.alerts.book import AlertBook
+from whet.monitoring.alerts.book import BOOK, AlertBook
 from whet.monitoring.alerts.figures import figures_of, write_figures, write_textfile
 from whet.monitoring.alerts.webhook import Webhook
 from whet.monitoring.logs.reading import ReadLog
@@ -26,7 +26,7 @@ from whet.store.lock import Lock
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.verbs.monitor import expected_of, page_of
 
-BOOK, LOCK = "alerts.json", "watch.lock"
+LOCK = "watch.lock"
 
 
 @in_python

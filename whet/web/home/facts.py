@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import Row, select
 
 from whet.server.database.tables import jobs
-from whet.server.jobs.states import OVER, PAUSED, WAITING
+from whet.server.jobs.states import OVER
 from whet.store.index import RunSummary
 from whet.store.model_registry import list_models
-from whet.text.numbers import format_score
 from whet.web.asked import Asked
+from whet.web.run_pages.facts import state_of
 
 LATEST = 6
 """Runs that are over and shown here; all are on their own page."""
@@ -44,22 +44,17 @@ def work(asked: Asked) -> list[Work]:
 
 
 def _work(row: Row) -> Work:
-    words = {**dict.fromkeys(WAITING, "waits"), PAUSED: "paused"}
-    return Work(row.id, row.suffix or f"tune of {row.model}", words.get(row.state, row.phase or "starts"))
+    return Work(row.id, row.suffix or f"tune of {row.model}", state_of(row))
 
 
 def live(asked: Asked) -> list[Live]:
     found = []
     for root in asked.run_roots:
         for model in list_models(root):
-            if model.promoted:
-                found.append(Live(model.name, model.promoted[-1], model.version(model.promoted[-1]).run))
+            if model.current is not None:
+                found.append(Live(model.name, model.current, model.version(model.current).run))
     return found
 
 
 def latest(asked: Asked) -> list[RunSummary]:
-    return [run for _, run in asked.runs()][:LATEST]
-
-
-def score_of(run: RunSummary) -> str:
-    return "" if run.tuned_score is None else format_score(run.tuned_score, run.scale)
+    return asked.runs()[:LATEST]

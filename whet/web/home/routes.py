@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from whet.web.asked import Anybody, Asked
-from whet.web.home.facts import latest, live, score_of, work
+from whet.web.home.facts import latest, live, work
 from whet.web.live import follow
 from whet.web.page import PageRoute, render, show
-from whet.web.run_pages.facts import titles
+from whet.web.run_pages.facts import score_of, titles
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

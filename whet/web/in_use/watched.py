@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from whet.monitoring.alerts.book import AlertBook, Entry
+from whet.monitoring.alerts.book import BOOK, AlertBook, Entry
 from whet.monitoring.alerts.figures import FILE
 from whet.monitoring.standing import STATE, state_folder
 from whet.server.errors import ApiError, not_found
@@ -15,8 +15,6 @@ from whet.store.reading import read_json_file
 from whet.store.run import Run
 from whet.web.asked import Asked
 
-BOOK = "alerts.json"
-"""As whet/verbs/upkeep/watch.py has it, which is not imported to show a page: it needs torch."""
 SHOWN = 50
 """Alarms of a page, the newest first."""
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from whet.monitoring.trace import text_of
+from whet.monitoring.trace import conversation
 from whet.server.errors import ApiError
-from whet.server.traces.labelling import Item, Kind, Progress, items_of, preferences, progress, take
+from whet.server.traces.labelling import NEWEST, Item, Kind, Progress, items_of, preferences, progress, take
 from whet.server.traces.reading import TraceFilter, read_traces
 from whet.web.asked import Asked
-
-LOOKED_AT = 300
-"""The newest traces, in which models that were asked something are looked for."""
 
 
 def models(asked: Asked) -> list[str]:
     """Those whose answers could be judged; empty where no texts were kept."""
     asked.service.tracing.flush()
-    found = read_traces(asked.service.database, TraceFilter(asked.caller.project), LOOKED_AT)
+    found = read_traces(asked.service.database, TraceFilter(asked.caller.project), NEWEST)
     return sorted({trace.model for trace in found if trace.model and trace.messages})
 
 
@@ -41,15 +38,12 @@ def view(asked: Asked, model: str, kind: Kind, who: str, told: str = "") -> dict
     far = progress(asked.service.database, asked.caller.project, who, found)
     seen = {"model": model, "kind": kind, "who": who, "item": item, "progress": far, "told": told}
     pairs = preferences(asked.service.database, asked.caller.project, found) if kind == "pairs" else ([], 0)
-    return seen | {"asked_text": asked_text(item), "sides": sides(item, who), "agreed": agreed(far), "pairs": pairs}
-
-
-def asked_text(item: Item | None) -> str:
-    """The conversation up to the answer, by who says what where more than one does."""
-    messages = item.traces[0].messages if item else []
-    if len(messages) == 1:
-        return text_of(messages[0])
-    return "\n\n".join(f"{message.get('role')}: {text_of(message)}" for message in messages)
+    return seen | {
+        "asked_text": conversation(item.traces[0].messages) if item else "",
+        "sides": sides(item, who),
+        "agreed": agreed(far),
+        "pairs": pairs,
+    }
 
 
 def sides(item: Item | None, who: str) -> list[tuple[str, str]]:

@@ -12,8 +12,7 @@ from whet.errors import WhetError
 from whet.release.inspection.kept_proofs import KeptRelease, releases_of
 from whet.server.access.audit import note
 from whet.server.access.caller import ADMIN
-from whet.server.errors import ApiError
-from whet.server.inference.catalogue import ServedModel
+from whet.server.errors import ApiError, not_found
 from whet.store import model_registry
 from whet.store.model_registry import ModelVersion, NamedModel
 from whet.store.run import Run
@@ -68,7 +67,7 @@ def find(asked: Asked, name: str) -> NamedModel:
     for model in named(asked):
         if model.name == name:
             return model
-    raise ApiError(404, f"No such model: {name!r}.", code="model_not_found", param="model")
+    raise not_found("model", name, "model")
 
 
 def version_of(model: NamedModel, number: int | None) -> ModelVersion:
@@ -139,11 +138,6 @@ def write_down(asked: Asked, act: str, what: str, **facts: object) -> None:
     database, caller = asked.service.database, asked.caller
     with database.write() as connection:
         note(connection, act, what, database.now(connection), project=caller.project, by=caller.key, **facts)
-
-
-def answering(asked: Asked) -> list[ServedModel]:
-    """Everything that answers: bases, names, and what jobs made."""
-    return asked.service.answering.catalogue.listed(asked.caller.project)
 
 
 def root_of(asked: Asked) -> Path:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import select
 
 from whet.release.catalogue import form_names
 from whet.release.inspection.kept_proofs import FOLDER
-from whet.server.database.tables import chores
 from whet.server.errors import ApiError, not_found
-from whet.server.jobs.chores import EXPORT, add_chore
+from whet.server.jobs.chores import EXPORT, ChoreState, add_chore, latest_chores
 from whet.store.model_registry import ModelVersion, NamedModel, is_there
 from whet.web.asked import Asked
 from whet.web.naming.facts import Standing, root_of, write_down
@@ -26,49 +21,22 @@ PIECE = 256 * 1024
 LATEST = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseWork:
-    """An export that a worker was asked for."""
-
-    version: int
-    form: str
-    state: str
-    """waiting, running or done."""
-    phase: str
-    wrong: str
-    """Why there is no release; empty where there is one, or is none yet."""
-
-    @property
-    def is_over(self) -> bool:
-        return self.state == "done"
-
-
-def forms() -> list[str]:
-    return form_names()
-
-
-def work_on(asked: Asked, name: str) -> list[ReleaseWork]:
-    """Of a model: what waits, runs, or was done within the last hour; the newest first."""
-    query = select(chores).where(chores.c.project == asked.caller.project, chores.c.kind == EXPORT)
-    with asked.service.database.read() as connection:
-        rows = connection.execute(query.order_by(chores.c.created_at.desc(), chores.c.id).limit(LATEST)).all()
-    return [_work(row.subject, row.state, row.result or {}) for row in rows if row.subject["model"] == name]
-
-
-def _work(subject: dict[str, Any], state: str, result: dict[str, Any]) -> ReleaseWork:
-    wrong = (result.get("error") or {}).get("message", "")
-    return ReleaseWork(subject["version"], subject["form"], state, str(result.get("phase") or ""), wrong)
+def work_on(asked: Asked, name: str) -> list[ChoreState]:
+    """Exports of a model that wait, run, or were done within the last hour; the newest first."""
+    found = latest_chores(asked.service.database, asked.caller.project, EXPORT, LATEST)
+    return [one for one in found if one.subject["model"] == name]
 
 
 def ask(asked: Asked, model: NamedModel, version: ModelVersion, form: str) -> None:
     """Raises ApiError for a form that there is not, a run that is gone, or one that is asked for already."""
     root = root_of(asked)
-    if form not in forms():
-        raise ApiError(400, f"No such form: {form!r}. The forms are: {', '.join(forms())}.", code="no_such_form")
+    if form not in form_names():
+        what = f"No such form: {form!r}. The forms are: {', '.join(form_names())}."
+        raise ApiError(400, what, code="no_such_form")
     if not is_there(version, root):
         raise ApiError(400, f"The run of {model.name}@{version.version} is gone.", code="run_gone")
-    same = (version.version, form)
-    if any((one.version, one.form) == same for one in work_on(asked, model.name) if not one.is_over):
+    same = {"version": version.version, "form": form}
+    if any(one.subject.items() >= same.items() for one in work_on(asked, model.name) if not one.is_over):
         raise ApiError(409, f"{form} of version {version.version} is being written already.", code="at_work")
 
     subject = {"run": version.run, "root": str(root.absolute()), "form": form}

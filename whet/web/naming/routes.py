@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import StreamingResponse
 
+from whet.release.catalogue import form_names
 from whet.server.access.caller import ADMIN
 from whet.server.routes.traffic import TrialBody, begin_traffic, end_traffic, retrieve_traffic, roll_back_model
 from whet.verbs.versions.traffic import CALLED, TrialState, percent
@@ -28,7 +29,7 @@ def list_all(asked: Anybody, run: Annotated[str, Query(max_length=200)] = "") ->
     offered = asked.run(run) if run else None
     names = facts.named(asked)
     known = {model.name for model in names}
-    others = [one for one in facts.answering(asked) if one.name not in known]
+    others = [one for one in asked.models() if one.name not in known]
     return show(asked, "naming/list.html.j2", names=names, others=others, run=offered)
 
 
@@ -55,7 +56,7 @@ def standing(asked: Anybody, name: str, version: Shown = None) -> Response:
     found = facts.standing(asked, model, facts.version_of(model, version))
     tree = tree_of(found.lineage, name, asked.may(ADMIN)) if found.lineage is not None else None
     more = summary(found.lineage) if found.lineage is not None else []
-    view = {"model": model, "found": found, "tree": tree, "more": more, "forms": releasing.forms()}
+    view = {"model": model, "found": found, "tree": tree, "more": more, "forms": form_names()}
     return show(asked, "naming/standing.html.j2", **view, **_work(asked, name))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
+from urllib.parse import urlencode
 
 import yaml
 from pydantic import ValidationError
+from sqlalchemy import Row
 
 from whet.errors import RecipeError
 from whet.recipe.schema import Recipe
@@ -23,6 +24,8 @@ from whet.web.asked import Asked
 
 SIMPLE = ("learning_rate", "steps", "batch_tokens", "max_tokens", "too_long", "dtype", "system")
 """Keys of a recipe that have a field of their own; the rest is written as text."""
+PLACES = {"model": "base", "training_file": "file", "suffix": "name"}
+"""Parts of the body, by the field that says them."""
 METHODS = {"sft": "Learn from answers (sft)", "dpo": "Learn from preferences (dpo)"}
 
 
@@ -95,7 +98,7 @@ def body_of(asked: Asked, form: Form) -> JobBody | None:
         return JobBody.model_validate(values)
     except ValidationError as error:
         for one in error.errors():
-            place = {"suffix": "name", "model": "base", "training_file": "file"}.get(str(one["loc"][0]), "epochs")
+            place = PLACES.get(str(one["loc"][0]), "epochs")
             form.wrong[place] = one["msg"]
         return None
 
@@ -111,6 +114,25 @@ def method_of(asked: Asked, file: str) -> str:
     return kind
 
 
+def address_of(job: Row) -> str:
+    """Of the form, filled in as this job was asked for."""
+    asked = job.request
+    given = {"file": job.training_file, "base": job.model, "name": job.suffix or ""}
+    epochs = (asked.get("hyperparameters") or {}).get("n_epochs")
+    own = dict(asked.get("whet") or {})
+    for key in [key for key, value in own.items() if isinstance(value, str | int | float)]:
+        given[f"key.{key}"] = str(own.pop(key))
+    if epochs and epochs != "auto":
+        given["epochs"] = str(epochs)
+    if own:
+        given["more"] = _as_yaml(own)
+    return "/new?" + urlencode(given)
+
+
+def _as_yaml(values: dict[str, Any]) -> str:
+    return yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+
+
 def recipe_text(asked: Asked, body: JobBody) -> str:
     """The recipe as a file would hold it, with names in the place of the service's own folders."""
     settings = asked.service.settings
@@ -119,12 +141,12 @@ def recipe_text(asked: Asked, body: JobBody) -> str:
     values["base"] = body.model
     if body.seed is None:
         values.pop("seed")
-    return yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+    return _as_yaml(values)
 
 
 def told_at(form: Form, error: ApiError) -> None:
     """Puts what the service refused at the field that it is about."""
-    place = {"model": "base", "training_file": "file", "suffix": "name"}.get(error.param or "")
+    place = PLACES.get(error.param or "")
     key = next((key for key in SIMPLE if key in error.message.partition(":")[0]), None)
     form.wrong[place or (f"key.{key}" if key in form.keys else "more")] = error.message
 
@@ -143,7 +165,7 @@ def _more(form: Form) -> dict[str, Any]:
     unknown = [key for key in values if key not in OWN_KEYS]
     if unknown:
         form.wrong["more"] = f"{unknown[0]} is none of: {', '.join(OWN_KEYS)}."
-    return json.loads(json.dumps(values, default=str))
+    return values
 
 
 def _number(form: Form, key: str, text: str) -> float | int | str:

@@ -33,8 +33,7 @@ def play(
 ) -> Response:
     """Models, question and settings are in the address: a link shows the same. `form` is a JSON schema."""
     named = models.split(",")
-    listed = asked.service.answering.catalogue.listed(asked.caller.project)
-    known = [one.name for one in listed if CHECKPOINT not in one.name or one.name in named]
+    known = [one.name for one in asked.models() if CHECKPOINT not in one.name or one.name in named]
     chosen = [name for name in named if name in known][:MOST] or known[:1]
     missing = [name for name in named if name and name not in known]
     given = {"system": system, "prompt": prompt, "temperature": temperature, "max_tokens": max_tokens, "seed": seed}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 from sqlalchemy import Row, select
 
-from whet.server.database.identifiers import is_id
 from whet.server.database.opening import Database
 from whet.server.database.tables import files, jobs
 from whet.server.errors import ApiError
 from whet.server.jobs.children.metrics import Step, read_steps
 from whet.server.jobs.events import list_events
+from whet.server.jobs.records import find_job
 from whet.server.jobs.schedule import Expected, expected_times
 from whet.server.jobs.states import OVER, PAUSED, QUEUED, RUNNING, WAITING
 from whet.store.index import RunSummary
@@ -91,9 +91,13 @@ def page_of(asked: Asked, name: str) -> RunPage:
         if job is None:
             raise
         run = None
-    state, over = _state(job, run)
+    if job is not None:
+        state, is_over = state_of(job), job.state in OVER
+    else:
+        assert run is not None
+        state, is_over = run.status, run.status not in WORKING
     title = titles(asked, [name]).get(name, name)
-    page = RunPage(name, title, state, over, job, run)
+    page = RunPage(name, title, state, is_over, job, run)
     if run is not None:
         page.steps = read_steps(run.folder / METRICS)
         page.total = run.recipe.steps or None
@@ -113,19 +117,16 @@ def titles(asked: Asked, names: Sequence[str]) -> dict[str, str]:
 
 
 def job_of(asked: Asked, name: str) -> Row | None:
-    if not is_id(name):
-        return None
-    with asked.service.database.read() as connection:
-        query = select(jobs).where(jobs.c.id == name, jobs.c.project == asked.caller.project)
-        return connection.execute(query).first()
+    """None for a run of the command line, and for what is neither."""
+    with asked.service.database.read() as connection, suppress(ApiError):
+        return find_job(connection, asked.caller.project, name)
+    return None
 
 
-def _state(job: Row | None, run: Run | None) -> tuple[str, bool]:
-    if job is not None:
-        words = {**dict.fromkeys(WAITING, "waits"), RUNNING: job.phase or "starts"}
-        return words.get(job.state, job.state), job.state in OVER
-    assert run is not None
-    return run.status, run.status not in WORKING
+def state_of(job: Row) -> str:
+    """In a word for people."""
+    words = {**dict.fromkeys(WAITING, "waits"), RUNNING: job.phase or "starts"}
+    return words.get(job.state, job.state)
 
 
 def _add_job(database: Database, page: RunPage, job: Row, workers: int) -> None:
@@ -141,24 +142,6 @@ def _add_job(database: Database, page: RunPage, job: Row, workers: int) -> None:
 
 def choices_of(run: Run | None) -> list[ChoiceFacts]:
     return run.choices() if run is not None and (run.folder / "choices.json").is_file() else []
-
-
-def again(page: RunPage) -> str:
-    """The address of the form, filled in as this job was asked for."""
-    assert page.job is not None
-    asked = page.job.request
-    given = {"file": page.job.training_file, "base": page.job.model, "name": page.job.suffix or ""}
-    epochs = (asked.get("hyperparameters") or {}).get("n_epochs")
-    own = dict(asked.get("whet") or {})
-    for key in [key for key, value in own.items() if isinstance(value, str | int | float)]:
-        given[f"key.{key}"] = str(own.pop(key))
-    if epochs and epochs != "auto":
-        given["epochs"] = str(epochs)
-    if own:
-        import yaml
-
-        given["more"] = yaml.safe_dump(own, sort_keys=False)
-    return "/new?" + urlencode(given)
 
 
 def curves(steps: list[Step]) -> list[dict[str, Any]]:
@@ -206,7 +189,7 @@ class Listed:
 
 def listed(asked: Asked, order: Order, down: bool, text: str) -> list[Listed]:
     """All runs that they may see, as the index has them, with jobs that have made none yet before them."""
-    runs = [run for _, run in asked.runs()]
+    runs = asked.runs()
     known = {run.name for run in runs}
     if order != "created":
         runs.sort(key=lambda run: _key(run, order), reverse=down)
@@ -215,9 +198,7 @@ def listed(asked: Asked, order: Order, down: bool, text: str) -> list[Listed]:
     rows = [*_jobs_without_runs(asked, known), *map(_row, runs)]
     if order == "created" and down:  # what is at work stands first
         rows.sort(key=lambda row: row.state in WORKING, reverse=True)
-    return [
-        row for row in rows if text.lower() in f"{row.name} {row.title} {row.base} {row.method} {row.verdict}".lower()
-    ]
+    return [row for row in rows if text.lower() in row.words]
 
 
 def _key(run: RunSummary, order: Order) -> tuple[bool, Any]:
@@ -231,14 +212,16 @@ def _jobs_without_runs(asked: Asked, known: set[str]) -> list[Listed]:
         rows = connection.execute(query.order_by(jobs.c.created_at.desc())).all()
     found = []
     for row in rows:
-        state, _ = _state(row, None)
         if row.id not in known:
-            found.append(Listed(row.id, row.suffix or row.id, state, "", "", "", row.model, "", ""))
+            found.append(Listed(row.id, row.suffix or row.id, state_of(row), "", "", "", row.model, "", ""))
     return found
 
 
 def _row(run: RunSummary) -> Listed:
-    score = "" if run.tuned_score is None else format_score(run.tuned_score, run.scale)
     tone = TONES.get(run.verdict or run.status, "")
     state, verdict = run.problem or run.status, run.verdict or ""
-    return Listed(run.name, run.name, state, tone, run.created, run.method, run.base, score, verdict)
+    return Listed(run.name, run.name, state, tone, run.created, run.method, run.base, score_of(run), verdict)
+
+
+def score_of(run: RunSummary) -> str:
+    return "" if run.tuned_score is None else format_score(run.tuned_score, run.scale)

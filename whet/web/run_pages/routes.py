@@ -15,6 +15,7 @@ from whet.store.removal import remove_runs
 from whet.text.numbers import format_rough_duration
 from whet.web.asked import Anybody, Asked, Trainer
 from whet.web.live import follow
+from whet.web.new_run.form import address_of
 from whet.web.page import PageRoute, render, show
 from whet.web.run_pages import facts
 
@@ -93,5 +94,5 @@ def report(asked: Anybody, name: str) -> Response:
 
 
 def _view(asked: Asked, page: facts.RunPage) -> dict[str, Any]:
-    again = facts.again(page) if page.job is not None and asked.may("train") else ""
+    again = address_of(page.job) if page.job is not None and asked.may("train") else ""
     return {"run": page, "again": again, "duration": format_rough_duration, "time": written_time}

@@ -44,5 +44,5 @@ def _served_as(asked: Asked, name: str) -> str:
     job = job_of(asked, name)
     if job is not None:
         return job.fine_tuned_model or ""
-    listed = asked.service.answering.catalogue.listed(asked.caller.project)
-    return next((one.name for one in listed if one.run is not None and one.run.name == name), "")
+    named = (one.name for one in asked.models() if one.run is not None and one.run.name == name)
+    return next(named, "")

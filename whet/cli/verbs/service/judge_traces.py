@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from whet.server.traces.judging import TraceJudging
 
 GOOD, BAD, CORRECT, SKIP, QUIT = "g", "b", "c", "s", "q"
-CLASSIFICATION = "classify-"
-"""What ids of traces of /v1/classify begin with: what is right there is a class, not an answer in words."""
 HELP = "g good   b bad   c correct it   s skip   q quit"
 WORDS = {GOOD: "good", BAD: "bad", CORRECT: "corrected", SKIP: "skipped"}
 
@@ -117,12 +115,9 @@ def _typed() -> str:
 
 def _feedback(trace: Trace, key: str, words: str) -> NewFeedback:
     from whet.server.traces.feedback import NewFeedback
+    from whet.server.traces.judging import corrected
 
-    if key != CORRECT:
-        return NewFeedback(good=key == GOOD)
-    if trace.id.startswith(CLASSIFICATION):
-        return NewFeedback(label=words.strip())
-    return NewFeedback(corrected=words)
+    return corrected(trace.id, words) if key == CORRECT else NewFeedback(good=key == GOOD)
 
 
 def _show(screen: Screen, trace: Trace, number: int, total: int) -> None:
@@ -137,12 +132,9 @@ def _show(screen: Screen, trace: Trace, number: int, total: int) -> None:
 
 
 def _asked(trace: Trace) -> str:
-    """The conversation up to the answer, by who says what where more than one does."""
-    from whet.monitoring.trace import text_of
+    from whet.monitoring.trace import conversation
 
-    if len(trace.messages) == 1:
-        return text_of(trace.messages[0])
-    return "\n\n".join(f"{message.get('role')}: {text_of(message)}" for message in trace.messages)
+    return conversation(trace.messages)
 
 
 def _answered(trace: Trace) -> str:

@@ -14,12 +14,7 @@ from whet.server.files.content import linked
 from whet.server.files.first_row import method_of_file, plain_places
 from whet.server.jobs.beginnings import Beginning
 from whet.server.jobs.children.estimate import estimate_of
-from whet.server.jobs.children.examination import (
-    Examined,
-    Refusal,
-    examine,
-    summary_of,
-)
+from whet.server.jobs.children.examination import Examined, Refusal, examine, summary_of
 from whet.server.jobs.children.merged_base import make_base
 from whet.server.jobs.children.numbers import Settled, settle
 from whet.server.jobs.children.upkeep import export_version, plan_retrain
