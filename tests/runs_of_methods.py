@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -66,11 +66,25 @@ def _reward(home: Path) -> None:
 
 def _tuned(home: Path) -> None:
     """A whole tune of three kinds of messages, with its verdict and its golden answers; nothing else is measured."""
-    asked = [(row["prompt"], json.loads(row["completion"])["intent"]) for row in generate(600, seed=3)]
-    rows = [{"prompt": text, "completion": kind} for text, kind in asked if kind in KINDS][:150]
+    rows = [{"prompt": text, "completion": kind} for text, kind in messages_of(KINDS, 150)]
     settings: dict[str, Any] = {"steps": 40, "keep": False, "dtype": "float32"}
     settings |= {"evaluate.forgetting": False, "evaluate.against": ["base", "constant"]}
     whet.tune(_written(home / "intents.jsonl", rows), run_root=home / "runs", name="tuned", **settings)
+
+
+def messages_of(kinds: Sequence[str], count: int) -> list[tuple[str, str]]:
+    """Messages to a support desk, each with which of these kinds it is."""
+    asked = [(row["prompt"], json.loads(row["completion"])["intent"]) for row in generate(6 * count, seed=3)]
+    found = [(text, kind) for text, kind in asked if kind in kinds][:count]
+    assert len(found) == count, f"only {len(found)} messages are of these kinds"
+    return found
+
+
+def write_conversations(path: Path, turns: Sequence[tuple[str, str]]) -> Path:
+    """A file of rows, each a message and its answer."""
+    roles = ("user", "assistant")
+    rows = [{"messages": [{"role": r, "content": c} for r, c in zip(roles, turn, strict=True)]} for turn in turns]
+    return Path(_written(path, rows))
 
 
 RUNS: dict[str, Callable[[Path], None]] = {"sft": _sft, "reward": _reward, "tuned": _tuned}

@@ -5,30 +5,19 @@ python -m bench.shown.studio     writes docs/images/studio-*.png
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from bench.shown.pages import DOCS
 from tests.in_browser import started_browser
+from tests.runs_of_methods import messages_of, write_conversations
 from tests.web.studio import Studio, studio
-from whet.demo_data.support_desk import generate
 
 KINDS = ("refund", "damaged_item", "cancel_order", "change_address", "invoice_copy")
 ROWS, LONG = 400, 600_000
 MESSAGE = "My parcel came broken, the mug is in pieces."
 PICTURES = DOCS / "images"
-
-
-def rows(path: Path) -> Path:
-    """Messages to a support desk with their kinds."""
-    asked = [(row["prompt"], json.loads(row["completion"])["intent"]) for row in generate(6 * ROWS, seed=3)]
-    turns = [(text, kind) for text, kind in asked if kind in KINDS][:ROWS]
-    roles = ("user", "assistant")
-    made = [{"messages": [{"role": r, "content": c} for r, c in zip(roles, turn, strict=True)]} for turn in turns]
-    path.write_text("".join(json.dumps(row) + "\n" for row in made), "utf-8")
-    return path
 
 
 def walk(page: Any, opened: Studio, file: Path) -> None:
@@ -70,7 +59,7 @@ def main() -> None:
         with studio(home / "home", runs=home / "runs", workers=1) as opened:
             for browser in started_browser():
                 with opened.page(browser) as page:
-                    walk(page, opened, rows(home / "messages.jsonl"))
+                    walk(page, opened, write_conversations(home / "messages.jsonl", messages_of(KINDS, ROWS)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import whet
+from tests.runs_of_methods import copy_of_run, shared_folder
 from tests.server.serving import in_a_thread
 from whet.server.application import create_app
 from whet.server.service import Service
@@ -69,6 +73,17 @@ def _is_error(said: Any) -> bool:
 def _refuse(route: Any, wrong: list[str]) -> None:
     wrong.append(f"another address: {route.request.url}")
     route.abort()
+
+
+def runs_with_desk(factory: pytest.TempPathFactory, run: str, why: str) -> Path:
+    """A folder of its own with the runs "tuned" (which has a verdict) and "sft"; desk@1 is `run`, live by force."""
+    shared, runs = shared_folder(factory), factory.mktemp("runs")
+    for kind in ("tuned", "sft"):
+        copy_of_run(kind, shared, runs)
+    models = whet.models(runs)
+    models.register("desk", run)
+    models.promote("desk", 1, force=True, why=why)
+    return runs
 
 
 @contextmanager

@@ -12,10 +12,7 @@ from typing import Any
 
 import pytest
 
-import whet
-from tests import runs_of_methods
-from tests.runs_of_methods import shared_folder
-from tests.web.studio import Studio, studio
+from tests.web.studio import Studio, runs_with_desk, studio
 from tests.web.test_gate import client, token_of
 from whet.server.database.tables import files
 from whet.server.traces.feedback import NewFeedback, add_feedback
@@ -33,18 +30,13 @@ TO_THE_SIDE = "document.documentElement.scrollWidth"
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A studio whose every text was sent by somebody who means ill."""
-    shared, runs = shared_folder(tmp_path_factory), tmp_path_factory.mktemp("runs")
-    for kind in ("tuned", "sft"):
-        runs_of_methods.copy_of_run(kind, shared, runs)
+    runs = runs_with_desk(tmp_path_factory, "sft", PLANTED)
     answers = (runs / "tuned" / "answers.jsonl").read_text("utf-8").splitlines()
     spoiled = [json.loads(line) for line in answers]
     for row in spoiled:
         row.update({key: PLANTED for key, value in row.items() if isinstance(value, str) and key != "where"})
     (runs / "tuned" / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in spoiled), "utf-8")
     copytree(runs / "sft", runs / "<b>bold<")
-    models = whet.models(runs)
-    models.register("desk", "sft")
-    models.promote("desk", 1, force=True, why=PLANTED)
     with studio(tmp_path_factory.mktemp("studio"), runs=runs) as opened:
         _ask(opened)
         yield opened

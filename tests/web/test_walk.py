@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
-from tests.runs_of_methods import KINDS, copy_of_run, shared_folder
+from tests.runs_of_methods import KINDS, copy_of_run, messages_of, shared_folder, write_conversations
 from tests.web.studio import Studio, press_button, studio
 from tests.web.test_gate import client, token_of
-from whet.demo_data.support_desk import generate
 from whet.server.database.tables import jobs
 from whet.server.database.tuned_models import add_model
 from whet.server.jobs.places import run_root
@@ -20,17 +18,8 @@ LONG = 240_000
 BRIEF = "keep: false\nsteps: 30\nevaluate:\n  forgetting: false\n  against: [base, constant]\n"
 
 
-def rows_of_three_kinds(path: Path) -> Path:
-    asked = [(row["prompt"], json.loads(row["completion"])["intent"]) for row in generate(600, seed=3)]
-    turns = [(text, kind) for text, kind in asked if kind in KINDS][:150]
-    roles = ("user", "assistant")
-    rows = [{"messages": [{"role": r, "content": c} for r, c in zip(roles, turn, strict=True)]} for turn in turns]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return path
-
-
 def test_from_a_dropped_file_to_a_model_that_answers(browser: Any, tmp_path: Path) -> None:
-    file, runs = rows_of_three_kinds(tmp_path / "intents.jsonl"), tmp_path / "runs"
+    file, runs = write_conversations(tmp_path / "intents.jsonl", messages_of(KINDS, 150)), tmp_path / "runs"
     runs.mkdir()
     with studio(tmp_path / "home", runs=runs, workers=1) as opened, opened.page(browser) as page:
         page.set_default_timeout(LONG)

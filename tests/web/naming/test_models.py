@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 
 import whet
-from tests import runs_of_methods
-from tests.runs_of_methods import shared_folder
 from tests.server.traces.made import project, record
 from tests.web.keys import signed_in
-from tests.web.studio import Studio, press_button, studio
+from tests.web.studio import Studio, press_button, runs_with_desk, studio
 from whet.server.database.opening import Database
 from whet.server.database.tables import audit
 from whet.server.jobs.children.chore_work import do_chore
@@ -31,12 +29,7 @@ PLANTED = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """desk@1 is the run "sft", live by force; "tuned" has no name yet."""
-    shared, runs = shared_folder(tmp_path_factory), tmp_path_factory.mktemp("runs")
-    for kind in ("tuned", "sft"):
-        runs_of_methods.copy_of_run(kind, shared, runs)
-    models = whet.models(runs)
-    models.register("desk", "sft")
-    models.promote("desk", 1, force=True, why=PLANTED)
+    runs = runs_with_desk(tmp_path_factory, "sft", PLANTED)
     with studio(tmp_path_factory.mktemp("studio"), runs=runs) as opened:
         yield opened
 
