@@ -116,14 +116,12 @@ def method_of(asked: Asked, file: str) -> str:
 
 def address_of(job: Row) -> str:
     """Of the form, filled in as this job was asked for."""
-    asked = job.request
+    body = JobBody.model_validate({key: value for key, value in job.request.items() if key in JobBody.model_fields})
     given = {"file": job.training_file, "base": job.model, "name": job.suffix or ""}
-    epochs = (asked.get("hyperparameters") or {}).get("n_epochs")
-    own = dict(asked.get("whet") or {})
-    for key in [key for key, value in own.items() if isinstance(value, str | int | float)]:
-        given[f"key.{key}"] = str(own.pop(key))
-    if epochs and epochs != "auto":
-        given["epochs"] = str(epochs)
+    if isinstance(body.settings.n_epochs, int):
+        given["epochs"] = str(body.settings.n_epochs)
+    own = dict(body.whet or {})
+    given |= {f"key.{key}": str(own.pop(key)) for key in SIMPLE if key in own}
     if own:
         given["more"] = _as_yaml(own)
     return "/new?" + urlencode(given)
